@@ -1,0 +1,235 @@
+"""What a record says, as the bytes that are chained (bodies, see `chain.py`).
+
+Kinds: `genesis` (first line of a session), `call` (a decision in full), `again` (a decision equal to an earlier one, by
+reference), `event`, `segment` (first line of a later file), `seal` (last line).
+
+Guarantees:
+- No content, ever: a digest and a length stand for it. No environment. What looks like a secret is redacted.
+- A line is printable ASCII and shorter than `MAX_LINE`, whatever an agent asks for.
+
+Layout of the verdicts of a `call`: a layer that plainly allowed is its name; any other verdict is a list
+`[layer, outcome, reason, detail, score]`, shortened at the end where nothing follows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gmcp_sandbox.audit.encode import JSON, encode
+from gmcp_sandbox.audit.redact import content_digest, redact, redact_words, shorten
+from gmcp_sandbox.calls.arguments import Arguments
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
+
+FORMAT = 1
+MAX_LINE = 1 << 20
+MAX_EVENT = 32 << 10
+MAX_SEAL = 8 << 10
+DETAIL_CHARS = 1024
+NO_VERDICT = "pipeline.incomplete"
+"""Reason of a denial that no layer gave: not all of them answered."""
+
+_PLAIN = {f"{layer}.ok": layer.value for layer in Layer}
+_ALLOW = Outcome.ALLOW
+_FILE_TOOLS = "fs."
+
+
+class Genesis(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for a whole session.
+
+    Attributes:
+        session: Session id.
+        agent: Name of the agent.
+        argv: What was started; redacted when it is written.
+        started_ns: Nanoseconds since the epoch.
+        uid: Of the user outside.
+        profile: Name of the profile.
+        profile_digest: Of its canonical form.
+        layers: Names of the layers that must answer, in order.
+        model_digest: Of the probe's model; None when there is none.
+        versions: Of this product (`gmcp-sandbox`), `python`, `kernel`, and what else matters.
+        host: What the host really enforces.
+        view: Summary of what the agent sees.
+    """
+
+    session: str
+    agent: str
+    argv: tuple[str, ...]
+    started_ns: int
+    uid: int
+    profile: str
+    profile_digest: str
+    layers: tuple[str, ...]
+    model_digest: str | None = None
+    versions: Mapping[str, str]
+    host: Mapping[str, JSON]
+    view: JSON = None
+
+
+def genesis_body(genesis: Genesis) -> bytes:
+    """Return the body of the first line of a session."""
+    fields: dict[str, JSON] = {
+        "kind": "genesis",
+        "format": FORMAT,
+        "session": genesis.session,
+        "agent": genesis.agent,
+        "at": genesis.started_ns,
+        "uid": genesis.uid,
+        "argv": redact_words(genesis.argv),
+        "versions": dict(genesis.versions),
+        "profile": {"name": genesis.profile, "digest": genesis.profile_digest},
+        "layers": list(genesis.layers),
+        "model": genesis.model_digest,
+        "probe": "no model" if genesis.model_digest is None else "model",
+        "host": dict(genesis.host),
+        "view": genesis.view,
+    }
+    return _open(fields)
+
+
+def segment_body(session: str, index: int, previous: bytes, at_ns: int) -> bytes:
+    """Return the body of the first line of a later file; `previous` is the last hash of the file before."""
+    return _open({"kind": "segment", "session": session, "index": index, "at": at_ns, "prev": previous.hex()})
+
+
+def event_body(name: str, at_ns: int, data: Mapping[str, JSON]) -> bytes:
+    """Return the body of an event; data that is too long is left out, and that is said."""
+    body = _open({"kind": "event", "name": name, "at": at_ns, "data": dict(data)})
+    if len(body) > MAX_EVENT:
+        body = _open({"kind": "event", "name": name[:64], "at": at_ns, "data": {"left_out": len(body)}})
+    return body
+
+
+def seal_body(at_ns: int, records: int, totals: Mapping[str, Sequence[int]], outcome: Mapping[str, JSON]) -> bytes:
+    """Return the body of the last line: lines before it, allowed and denied by tool, how the session ended."""
+    fields: dict[str, JSON] = {
+        "kind": "seal",
+        "at": at_ns,
+        "records": records,
+        "allowed": sum(counts[0] for counts in totals.values()),
+        "denied": sum(counts[1] for counts in totals.values()),
+        "tools": {tool: list(counts) for tool, counts in totals.items()},
+        "outcome": dict(outcome),
+    }
+    body = _open(fields)
+    if len(body) > MAX_SEAL:
+        body = _open({**fields, "outcome": {"left_out": len(body)}})
+    return body
+
+
+def again_body(call: ToolCall, ref: int, latency_ns: int) -> bytes:
+    """Return the body of a decision that equals the one of record `ref` in all but time, process, extent and content."""
+    body = b'{"kind":"again","seq":%d,"at":%d,"pid":%d,"ref":%d,"us":%d' % (
+        call.seq,
+        call.at_ns,
+        call.pid,
+        ref,
+        latency_ns // 1000,
+    )
+    if call.extent is None and call.content is None:
+        return body
+    return body + _extent_and_content(call)
+
+
+def call_body(decision: Decision, latency_ns: int) -> bytes:
+    """Return the body of a decision in full."""
+    call = decision.call
+    tool = call.tool
+    is_file = tool.startswith(_FILE_TOOLS)
+    named = shorten(call.object) if is_file else shorten(redact(call.object))
+    return b'{"kind":"call","seq":%d,"at":%d,"pid":%d,"tool":"%b","object":%b,"args":%b,"label":%b,%b,"us":%d,"epoch":%d%b' % (
+        call.seq,
+        call.at_ns,
+        call.pid,
+        tool.encode(),
+        encode(named),
+        _arguments(call.args, is_file),
+        encode(call.label.name),
+        _verdicts(decision),
+        latency_ns // 1000,
+        decision.epoch,
+        _rest(decision),
+    )
+
+
+def _rest(decision: Decision) -> bytes:
+    call = decision.call
+    if call.extent is None and call.content is None and not decision.taint:
+        return b""
+    taint = b',"taint":%b' % encode(decision.taint) if decision.taint else b""
+    return taint + _extent_and_content(call)
+
+
+def _extent_and_content(call: ToolCall) -> bytes:
+    part = b""
+    if call.extent is not None:
+        part = b',"extent":[%d,%d]' % call.extent
+    if call.content is not None:
+        part += b',"content":["%b",%d]' % (content_digest(call.content).encode(), len(call.content))
+    return part
+
+
+def _verdicts(decision: Decision) -> bytes:
+    verdicts = encode([_PLAIN.get(v.reason) if _is_plain(v) else _verdict(v) for v in decision.verdicts])
+    if decision.outcome is _ALLOW:
+        return b'"outcome":"allow","verdicts":' + verdicts
+    why = decision.deciding
+    denial: dict[str, JSON] = {"layer": None, "reason": NO_VERDICT}
+    if why is not None:
+        denial = {"layer": why.layer.value, "reason": why.reason}
+        if why.score is not None and math.isfinite(why.score):
+            denial["score"] = why.score
+    return b'"outcome":"deny",%b,"verdicts":%b' % (encode(denial)[1:-1], verdicts)
+
+
+def _is_plain(verdict: Verdict) -> bool:
+    return verdict.outcome is _ALLOW and verdict.reason in _PLAIN and not verdict.detail and verdict.score is None
+
+
+def _verdict(verdict: Verdict) -> list[JSON]:
+    short: list[JSON] = [verdict.layer.value, verdict.outcome.value, verdict.reason]
+    has_score = verdict.score is not None and math.isfinite(verdict.score)
+    if verdict.detail or has_score:
+        short.append(redact(verdict.detail, DETAIL_CHARS))
+    if has_score:
+        short.append(verdict.score)
+    return short
+
+
+_known_arguments: dict[Arguments, bytes] = {}
+_KNOWN = 1024
+
+
+def _arguments(args: Arguments, is_file: bool) -> bytes:
+    """Return the arguments that differ from their defaults. Those of file tools repeat endlessly: keep their bytes."""
+    if not is_file:
+        return encode(_shown_arguments(args, is_file))
+    known = _known_arguments.get(args)
+    if known is None:
+        known = encode(_shown_arguments(args, is_file))
+        if len(_known_arguments) >= _KNOWN:
+            _known_arguments.clear()
+        _known_arguments[args] = known
+    return known
+
+
+def _shown_arguments(args: Arguments, is_file: bool) -> dict[str, JSON]:
+    shown: dict[str, JSON] = {}
+    for field in msgspec.structs.fields(args):
+        value = getattr(args, field.name)
+        if value == field.default:
+            continue
+        if isinstance(value, str):
+            value = shorten(value) if is_file else redact(value)
+        elif isinstance(value, tuple):
+            value = redact_words(value)
+        shown[field.name] = value
+    return shown
+
+
+def _open(fields: Mapping[str, JSON]) -> bytes:
+    """Return the object without its closing brace, so that the hash can follow."""
+    return encode(fields)[:-1]

@@ -1,0 +1,110 @@
+"""Keep secrets out of the record, and hostile sizes out of it, too.
+
+Guarantees:
+- What looks like a credential is replaced by `[redacted]`: user information in URLs, values of options, keys and query
+  parameters whose names say that they are secret, Authorization and cookie headers, tokens of well-known shapes, private
+  keys. It is a best effort, which errs on the side of hiding.
+- What is long is cut, and says how long it was and by which digest it can be recognised.
+- Time is linear in the length that is looked at: every quantifier is bounded or its matches cannot overlap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from blake3 import blake3
+
+REDACTED = "[redacted]"
+OBJECT_CHARS = 8192
+"""Longer than any path that the kernel accepts."""
+VALUE_CHARS = 4096
+WORDS_CHARS = 16384
+"""Of all words of one command line together."""
+WORDS = 1024
+DIGEST_BYTES = 20
+"""Digests of content are the first 160 bits of Blake3 (`b3sum --length 20`)."""
+
+_SECRET_NAME = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|credential|api[-_]?key|access[-_]?key|private[-_]?key|"
+    r"(?:access|auth|bearer|id|refresh|session)[-_]?token|token(?!s\b|iz)|session[-_]?id|signature)"
+)
+_VALUE = r"""(?:"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"']+)"""
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END|\Z)", re.DOTALL), REDACTED),
+    (re.compile(r"(://)[^/\s@]+@"), rf"\1{REDACTED}@"),
+    (
+        re.compile(
+            r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token|private-token)"
+            r"""(["']?\s{0,4}[:=]\s{0,4})[^\r\n]+"""
+        ),
+        rf"\1\2{REDACTED}",
+    ),
+    (re.compile(rf"(?i)({_SECRET_NAME}[\w-]{{0,32}}[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}"), rf"\1{REDACTED}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"), REDACTED),
+    (
+        re.compile(
+            r"\b(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}|sk-[\w-]{16,255}|"
+            r"xox[abeoprs]-[\w-]{10,255}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{35}|npm_[A-Za-z0-9]{30,255}|"
+            r"pypi-[\w-]{16,255}|hf_[A-Za-z0-9]{20,255})"
+        ),
+        REDACTED,
+    ),
+)
+_SECRET_OPTION = re.compile(rf"(?i)--?[\w-]{{0,32}}{_SECRET_NAME}[\w-]{{0,32}}")
+_USER_OPTIONS = frozenset({"-u", "--user", "-U", "--proxy-user"})
+_WINDOW_EDGE = 512
+
+
+def content_digest(content: bytes) -> str:
+    """Return the hex digest by which a record names content."""
+    return blake3(content).hexdigest(length=DIGEST_BYTES)
+
+
+def redact(text: str, limit: int = VALUE_CHARS) -> str:
+    """Return the text without what looks like a credential, cut to about `limit` characters."""
+    seen = text[: 2 * limit]
+    for pattern, replacement in _PATTERNS:
+        seen = pattern.sub(replacement, seen)
+    if len(text) <= limit:
+        return seen
+    # A credential that the end of the window cuts in two may not look like one: leave the edge out.
+    return _cut_mark(seen[: min(limit, max(0, len(seen) - _WINDOW_EDGE))], text)
+
+
+def shorten(text: str, limit: int = OBJECT_CHARS) -> str:
+    """Return the text, or its head with length and digest of the whole."""
+    return text if len(text) <= limit else _cut_mark(text[:limit], text)
+
+
+def _cut_mark(head: str, whole: str) -> str:
+    digest = content_digest(whole.encode("utf-8", "surrogatepass"))
+    return f"{head}[cut: {len(whole)} characters, blake3 {digest}]"
+
+
+def redact_words(words: Sequence[str]) -> list[str]:
+    """Return a command line without credentials; bounded, whatever its length.
+
+    An option that names a secret hides the word after it, and `-u name:password` hides its word.
+    """
+    kept: list[str] = []
+    room = WORDS_CHARS
+    before = ""
+    for word in words[:WORDS]:
+        shown = REDACTED if _is_secret_after(before, word) else redact(word)
+        room -= len(shown)
+        if room < 0:
+            break
+        kept.append(shown)
+        before = word
+    if len(kept) < len(words):
+        rest = "\0".join(words[len(kept) :])
+        kept.append(_cut_mark("", rest))
+    return kept
+
+
+def _is_secret_after(option: str, word: str) -> bool:
+    if option in _USER_OPTIONS:
+        return ":" in word
+    return len(option) < 128 and not word.startswith("-") and _SECRET_OPTION.fullmatch(option) is not None

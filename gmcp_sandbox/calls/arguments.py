@@ -1,0 +1,175 @@
+"""Typed arguments, one frozen value a tool.
+
+Everything that varies from one request to the next without changing what is asked (offsets and lengths of
+reads and writes, content) is no argument but a field of the `ToolCall`, so that equal questions have equal
+arguments and a decision can be remembered. Names of files are `str` with surrogate escapes for bytes that
+are not UTF-8 (PEP 383).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gmcp_sandbox.calls.tools import Tool
+
+
+class Arguments(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Base of all arguments. Values are hashable and compare by content."""
+
+
+class FsStat(Arguments, frozen=True):
+    """Ask for the attributes of an object, or whether a name exists."""
+
+    op: Literal["lookup", "getattr", "access", "readlink", "getxattr", "listxattr"]
+    xattr: str | None = None
+
+
+class FsList(Arguments, frozen=True):
+    """Ask for the names in a directory."""
+
+    op: Literal["opendir", "readdir"]
+
+
+class FsRead(Arguments, frozen=True):
+    """Open for reading, or read bytes."""
+
+    op: Literal["open", "read"]
+
+
+class FsWrite(Arguments, frozen=True):
+    """Open for writing, write bytes, or cut to a length."""
+
+    op: Literal["open", "write", "truncate"]
+    append: bool = False
+    truncate: bool = False
+
+
+class FsCreate(Arguments, frozen=True):
+    """Make a name: file, directory, fifo, socket, symbolic link or hard link."""
+
+    kind: Literal["file", "dir", "fifo", "socket", "symlink", "hardlink"]
+    mode: int = 0o600
+    """Permission bits, 0 to 0o7777."""
+    target: str | None = None
+    """What a symbolic link says, or the object's path that a hard link names."""
+
+
+class FsDelete(Arguments, frozen=True):
+    """Remove a name."""
+
+    kind: Literal["file", "dir"]
+
+
+class FsRename(Arguments, frozen=True):
+    """Move a name to `target`, another path in the view. `kind` is what is moved."""
+
+    target: str
+    replaces: bool = False
+    exchange: bool = False
+    kind: Literal["file", "dir", "symlink", "other"] = "file"
+
+
+class FsSetattr(Arguments, frozen=True):
+    """Change attributes; only what is not None changes."""
+
+    op: Literal["chmod", "chown", "utimes", "setxattr", "removexattr"]
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    xattr: str | None = None
+
+
+class ProcExec(Arguments, frozen=True):
+    """Run a program. `argv` and `cwd` are None when the kernel request does not tell them."""
+
+    argv: tuple[str, ...] | None = None
+    cwd: str | None = None
+
+
+class DnsResolve(Arguments, frozen=True):
+    """Ask for the records of a name (the call's object)."""
+
+    qtype: str
+
+
+class NetConnect(Arguments, frozen=True):
+    """Open a TCP connection to the call's object, a name or a literal address."""
+
+    port: int
+    address: str | None = None
+
+
+class NetSend(Arguments, frozen=True):
+    """Start a UDP flow, or send an ICMP echo (port None)."""
+
+    protocol: Literal["udp", "icmp"]
+    port: int | None = None
+
+
+class TlsHello(Arguments, frozen=True):
+    """A ClientHello on a flow bound to the call's object."""
+
+    server_name: str | None
+    port: int
+
+
+class HttpRequest(Arguments, frozen=True):
+    """One HTTP request on a flow bound to the call's object."""
+
+    method: str
+    path: str
+    port: int
+    headers: tuple[str, ...] = ()
+    """Header names only, lower case; values may be secret."""
+
+
+class McpCall(Arguments, frozen=True):
+    """Call an MCP tool; the object is `server/tool`, the arguments are canonical JSON."""
+
+    server: str
+    arguments: str
+
+
+class McpList(Arguments, frozen=True):
+    """List tools, resources or prompts of a server."""
+
+    server: str
+    what: Literal["tools", "resources", "prompts"]
+
+
+class McpRead(Arguments, frozen=True):
+    """Read an MCP resource."""
+
+    server: str
+    uri: str
+
+
+class McpPrompt(Arguments, frozen=True):
+    """Get an MCP prompt; the arguments are canonical JSON."""
+
+    server: str
+    arguments: str
+
+
+ARGUMENTS: dict[Tool, type[Arguments]] = {
+    Tool.FS_STAT: FsStat,
+    Tool.FS_LIST: FsList,
+    Tool.FS_READ: FsRead,
+    Tool.FS_WRITE: FsWrite,
+    Tool.FS_CREATE: FsCreate,
+    Tool.FS_DELETE: FsDelete,
+    Tool.FS_RENAME: FsRename,
+    Tool.FS_SETATTR: FsSetattr,
+    Tool.PROC_EXEC: ProcExec,
+    Tool.DNS_RESOLVE: DnsResolve,
+    Tool.NET_CONNECT: NetConnect,
+    Tool.NET_SEND: NetSend,
+    Tool.TLS_HELLO: TlsHello,
+    Tool.HTTP_REQUEST: HttpRequest,
+    Tool.MCP_CALL: McpCall,
+    Tool.MCP_LIST: McpList,
+    Tool.MCP_READ: McpRead,
+    Tool.MCP_PROMPT: McpPrompt,
+}

@@ -1,0 +1,149 @@
+"""`exec`: run an agent under governance.
+
+Three processes take part (see ARCHITECTURE.md): the front, which is this one and the only one that the user's shell
+knows; the supervisor, which serves and judges; and the agent's own, in namespaces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.cli.main import Subparsers
+    from gmcp_sandbox.cli.preparation import Preparation
+    from gmcp_sandbox.proc.launch import LaunchPlan
+
+SANDBOX_FAILED = 125
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "exec",
+        help="run an agent under governance",
+        description="Run a program whose every file access, exec and connection is a judged, recorded tool call.",
+        epilog="Example: gmcp-sandbox exec -p strict -- python3 agent.py --task 'fix the tests'\n"
+        "Exit status: the agent's own; 125 the sandbox failed, 126 not executable, 127 not found, 128+n signal n.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-p", "--profile", default="default", help="name or file of the trust profile (default: default)")
+    parser.add_argument("-w", "--workspace", metavar="DIR", help="the directory to work in (default: this one)")
+    parser.add_argument("--name", help="name of the agent (default: the program's)")
+    parser.add_argument("--tail", action="store_true", help="show decisions on stderr as they are made")
+    parser.add_argument("--json-status", type=int, metavar="FD", help="write start and end as JSON lines to descriptor FD")
+    parser.add_argument("--dry-run", action="store_true", help="print view, grants and set-up; run nothing")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="agent.py|PROGRAM [ARG…]")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the agent; return the exit status of the table in the README."""
+    from gmcp_sandbox.cli.preparation import prepare
+
+    if args.command[:1] == ["--"]:
+        args.command = args.command[1:]
+    prepared = prepare(args, os.environ)
+    if args.dry_run:
+        from gmcp_sandbox.cli.dryrun import show
+
+        return show(prepared)
+    return _launch(args, prepared)
+
+
+def _launch(args: argparse.Namespace, prepared: Preparation) -> int:
+    """Start the supervisor, be the front until the end, and say how it ended."""
+    from gmcp_sandbox.monitor.statedir import StateDir
+    from gmcp_sandbox.proc.channel import Channel
+    from gmcp_sandbox.proc.relay import Relay
+    from gmcp_sandbox.proc.stdio import Stdio
+
+    state = StateDir.open()
+    session = state.create_session()
+    stdio = Stdio.like_ours(prepared.identity)
+    front_line, agent_line = Channel.pair()
+    front_report, report = Channel.pair()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.fork() == 0:
+        front_line.close()
+        front_report.close()
+        stdio.close_front_side()
+        from gmcp_sandbox.cli.supervisor import supervise
+
+        supervise(prepared, session, _plan(prepared, stdio), agent_line, report)
+    agent_line.close()
+    report.close()
+    stdio.close_agent_side()
+    _tell(args.json_status, {"event": "start", "session": session.id, "agent": prepared.agent})
+    tailing = _tail(session) if args.tail else None
+    final = Relay(stdio, front_line, front_report).run()
+    if tailing is not None:
+        _finish(tailing)
+    return _conclude(args, session.id, final)
+
+
+def _plan(prepared: Preparation, stdio: Any) -> LaunchPlan:
+    from gmcp_sandbox.fs.mount import MountFuse
+    from gmcp_sandbox.proc.blueprint import Shells, draw
+
+    return draw(
+        prepared.profile,
+        prepared.view,
+        prepared.identity,
+        program=prepared.program,
+        stdio=stdio,
+        shells=Shells(mount_root=MountFuse()),
+    )
+
+
+def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | None) -> int:
+    """Print errors and the summary line; return the exit status."""
+    if final is None:
+        final = {
+            "code": SANDBOX_FAILED,
+            "error": "the supervisor ended without a word; the agent was killed with it",
+            "hint": f"gmcp-sandbox audit verify {session}",
+        }
+    if final.get("error"):
+        print(f"error: {final['error']}", file=sys.stderr)
+        if final.get("cause"):
+            print(f"  cause: {final['cause']}", file=sys.stderr)
+        if final.get("hint"):
+            print(f"  try:   {final['hint']}", file=sys.stderr)
+    if "allowed" in final:
+        probe = "" if final.get("probe") else " · no probe model"
+        line = f"{final['allowed']} allowed, {final['denied']} denied{probe} · gmcp-sandbox audit show {session}"
+        print(line, file=sys.stderr)
+    code = int(final["code"])
+    _tell(args.json_status, {"event": "end", "session": session, **{k: v for k, v in final.items() if k != "kind"}})
+    return code
+
+
+def _tell(fd: int | None, event: dict[str, Any]) -> None:
+    if fd is not None:
+        os.write(fd, json.dumps(event).encode() + b"\n")
+
+
+def _tail(session: Any) -> int:
+    """Fork a process that prints decisions to stderr until it is told to finish."""
+    pid = os.fork()
+    if pid:
+        return pid
+    from gmcp_sandbox.cli.tail import follow_to
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        follow_to(session, sys.stderr)
+    finally:
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _finish(pid: int) -> None:
+    """Wait for the tail, which ends at the seal; a session without one is over all the same."""
+    os.waitpid(pid, 0)

@@ -1,0 +1,116 @@
+"""The command line: one word chooses a command, and only that command's module is imported.
+
+Guarantees:
+- An operator's mistake or a fault of the host ends with its message on stderr and its documented status, never with a
+  traceback. A traceback is a bug of ours.
+- Ctrl-C ends with 130; a reader that goes away (`| head`) ends quietly with 141.
+
+A command module has `register(subparsers)`, which adds a parser and sets its default `run`, a function from the parsed
+arguments to the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gmcp_sandbox import __version__
+from gmcp_sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+_OPTIONS_WITH_VALUE = frozenset({"--color"})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of the command line: the module that serves it and a line for `--help`."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "exec": Command("gmcp_sandbox.cli.exec", "run an agent under governance"),
+    "ps": Command("gmcp_sandbox.cli.ps", "list sessions"),
+    "stop": Command("gmcp_sandbox.cli.stop", "end a running session"),
+    "tail": Command("gmcp_sandbox.cli.tail", "follow the decisions of a session"),
+    "audit": Command("gmcp_sandbox.cli.audit", "verify and show the record of a session"),
+    "profile": Command("gmcp_sandbox.cli.profile", "list, show and check profiles"),
+    "decide": Command("gmcp_sandbox.cli.decide", "judge one tool call without running anything"),
+    "tools": Command("gmcp_sandbox.cli.tools", "show which kernel request becomes which tool call"),
+    "doctor": Command("gmcp_sandbox.cli.doctor", "check what this host can enforce"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` (default: the process's arguments) names and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+    except SandboxError as error:
+        print(error.render(), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return PIPE_CLOSED
+    return status
+
+
+def _run(words: list[str]) -> int:
+    parser = build_parser(command_word(words))
+    try:
+        args = parser.parse_args(words)
+    except SystemExit as end:  # argparse has printed help, the version or a usage error
+        return end.code if isinstance(end.code, int) else 2
+    status: int = args.run(args)
+    return status
+
+
+def command_word(words: Sequence[str]) -> str | None:
+    """Return the first word that is neither a global option nor its value."""
+    is_value = False
+    for word in words:
+        if is_value:
+            is_value = False
+        elif word in _OPTIONS_WITH_VALUE:
+            is_value = True
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Return the whole parser; only the chosen command knows its own arguments."""
+    parser = argparse.ArgumentParser(
+        prog="gmcp-sandbox",
+        description="Run an AI agent where every system call that matters is a judged, recorded tool call.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"gmcp-sandbox {__version__}")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to use colour")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for word, command in COMMANDS.items():
+        if word == chosen:
+            importlib.import_module(command.module).register(subparsers)
+        else:
+            subparsers.add_parser(word, help=command.help, add_help=False)
+    return parser
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter flush what is left into nothing, so that it does not complain at exit."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

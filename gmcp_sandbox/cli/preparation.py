@@ -1,0 +1,88 @@
+"""From the words of `exec` to everything that a session needs, before anything is started.
+
+Whatever is the operator's mistake comes out here, as an error that names it; nothing has been made yet but the session's
+directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmcp_sandbox.errors import AgentError, UsageError
+from gmcp_sandbox.monitor.profiles import load_profile
+from gmcp_sandbox.monitor.resolve import find_python, resolve_view
+from gmcp_sandbox.policy.profile import Profile
+from gmcp_sandbox.policy.view import View
+from gmcp_sandbox.proc.environment import allowed_environment
+from gmcp_sandbox.proc.identity import Identity
+from gmcp_sandbox.proc.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What will be run, under which policy, in which view.
+
+    Attributes:
+        agent: Name of the agent in records and for its persistent home.
+        workspace: Absolute host path, which is also the path inside.
+    """
+
+    agent: str
+    workspace: Path
+    home: Path
+    profile: Profile
+    view: View
+    identity: Identity
+    program: Program
+
+
+def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation:
+    """Return the preparation for the parsed words of `exec`.
+
+    Raises:
+        UsageError, ProfileError, AgentError: The operator's mistake.
+    """
+    workspace = _workspace(args.workspace)
+    home = Path(environ.get("HOME") or os.path.expanduser("~"))
+    profile = load_profile(args.profile, workspace=workspace, home=home)
+    resolved = resolve_view(profile, workspace=workspace, home=home, environ=environ)
+    argv = _command(args.command, environ, workspace)
+    program = Program(
+        argv=tuple(os.fsencode(word) for word in argv),
+        environment=allowed_environment(profile.environment, environ),
+        cwd=os.fsencode(_working_directory(workspace)),
+    )
+    agent = args.name or Path(args.command[0]).stem
+    return Preparation(agent, workspace, home, profile, resolved, Identity.of_caller(), program)
+
+
+def _workspace(wanted: str | None) -> Path:
+    path = Path(wanted or os.getcwd())
+    try:
+        resolved = path.resolve(strict=True)
+    except OSError as error:
+        raise UsageError(f"cannot use {path} as the workspace: {error.strerror}", hint="-w DIR") from error
+    if not resolved.is_dir():
+        raise UsageError(f"the workspace {path} is no directory", hint="-w DIR")
+    return resolved
+
+
+def _working_directory(workspace: Path) -> Path:
+    """Return the caller's directory when it lies in the workspace, else the workspace."""
+    here = Path(os.getcwd())
+    return here if here == workspace or workspace in here.parents else workspace
+
+
+def _command(words: list[str], environ: Mapping[str, str], workspace: Path) -> list[str]:
+    if not words:
+        raise UsageError("nothing to run", hint="gmcp-sandbox exec agent.py")
+    if not words[0].endswith(".py"):
+        return words
+    script = Path(words[0]) if os.path.isabs(words[0]) else _working_directory(workspace) / words[0]
+    if not script.is_file():
+        raise AgentError(f"there is no {words[0]}", cause=f"looked in {script.parent}", hint="gmcp-sandbox exec -w DIR …")
+    return [find_python(environ), str(script), *words[1:]]

@@ -1,0 +1,58 @@
+"""The faults that an operator may see, each with what failed, the likely cause and what to try.
+
+A denial is no fault: it is a `Decision`. Anything that is not a `SandboxError` is our own bug and shows a traceback.
+"""
+
+from __future__ import annotations
+
+
+class SandboxError(Exception):
+    """What failed, why, and what to try.
+
+    Attributes:
+        cause: The likely cause, one clause.
+        hint: What to try, one clause or a command.
+        exit_code: Status of the command that ends on this error.
+    """
+
+    exit_code = 125
+
+    def __init__(self, what: str, *, cause: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.cause = cause
+        self.hint = hint
+
+    def render(self) -> str:
+        """Return the message in lines: `error: …`, `  cause: …`, `  try:   …`."""
+        lines = [f"error: {self}"]
+        if self.cause:
+            lines.append(f"  cause: {self.cause}")
+        if self.hint:
+            lines.append(f"  try:   {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(SandboxError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class ProfileError(SandboxError):
+    """The profile is unreadable, wrong or contradicts itself."""
+
+
+class HostError(SandboxError):
+    """The kernel refuses, or a facility of the host is missing."""
+
+
+class AuditError(SandboxError):
+    """The audit log cannot be opened, written or read. A running session stops."""
+
+
+class AgentError(SandboxError):
+    """The program to run is missing or may not be executed."""
+
+    def __init__(self, what: str, *, cause: str = "", hint: str = "", exit_code: int = 127) -> None:
+        super().__init__(what, cause=cause, hint=hint)
+        self.exit_code = exit_code

@@ -1,0 +1,53 @@
+"""Text that shows one thing and says another: invisible characters, reordered text, letters of another script.
+
+`unveil` gives the text as a reader would take it, so that the patterns see through the disguise; `is_concealed` and
+`is_mixed` tell whether there was one. Accents, emoji and whole words in any script are no disguise.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0"
+_JOINERS = "\u200c\u200d"
+"""Rightly used inside emoji, and in Persian and Indic words: a disguise only between ASCII letters."""
+_REORDERING = "\u202a-\u202e\u2066-\u2069"
+_TAGS = "\U000e0000-\U000e007f"
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+
+_UNSEEN = re.compile(f"[{_INVISIBLE}{_JOINERS}{_REORDERING}{_TAGS}{_SELECTORS}]")
+_FLAG = "\U0001f3f4"
+"""The one emoji that tag characters rightly follow."""
+_DISGUISE = re.compile(
+    f"(?<=[!-~])[{_INVISIBLE}{_JOINERS}](?=[!-~])|[{_REORDERING}]|(?<![{_FLAG}{_TAGS}])[{_TAGS}]{{2,}}|[{_SELECTORS}]{{3,}}"
+)
+_OTHER = "\u0370-\u03ff\u0400-\u052f\u13a0-\u13ff"
+"""Greek, Cyrillic, Cherokee."""
+_MIXED = re.compile(rf"[A-Za-z]\w{{0,64}}[{_OTHER}]\w{{0,64}}|[{_OTHER}]\w{{0,64}}[A-Za-z]\w{{0,64}}")
+
+_LOOKALIKES = str.maketrans(
+    "АВСЕНІЈКМОРЅТХУасеіјорѕухԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧανοριυγ",
+    "ABCEHIJKMOPSTXYaceijopsyxdhqwABEZHIKMNOPTYXavopiuy",
+)
+
+
+def is_concealed(text: str) -> bool:
+    """True when the text holds what cannot be seen, or reorders what is."""
+    return not text.isascii() and _DISGUISE.search(text) is not None
+
+
+def is_mixed(text: str) -> bool:
+    """True when a word in Latin letters has look-alike letters of another script among them."""
+    return not text.isascii() and any(found.group().translate(_LOOKALIKES).isascii() for found in _MIXED.finditer(text))
+
+
+def unveil(text: str) -> str:
+    """Return the text without what cannot be seen, in compatibility form, look-alike letters as the Latin ones.
+
+    Tag characters, which a reader does not see and a model does, become the ASCII that they stand for.
+    """
+    if text.isascii():
+        return text
+    shown = "".join(chr(ord(char) - 0xE0000) if 0xE0020 <= ord(char) <= 0xE007E else char for char in text)
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", shown)).translate(_LOOKALIKES)

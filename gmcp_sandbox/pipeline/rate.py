@@ -1,0 +1,78 @@
+"""Layer 3: not too often.
+
+Every limit of the profile is one token bucket for its tools and labels together. A call that several limits cover needs
+a token of each, and takes none when one is empty. Time comes with the call; a clock that steps back refills nothing and
+takes nothing away, a clock that leaps ahead fills a bucket once, to its burst.
+
+The only layer with state: its answer is never remembered, it is asked on every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import BUILTIN
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Layer, Verdict
+from gmcp_sandbox.pipeline.layer import allow, deny
+from gmcp_sandbox.policy.profile import RateLimit
+from gmcp_sandbox.policy.state import SessionState
+
+
+class Bucket:
+    """Tokens that come at a steady rate, up to a burst."""
+
+    __slots__ = ("_burst", "_latest", "_per_ns", "tokens")
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_ns = per_second / 1e9
+        self._burst = float(burst)
+        self.tokens = self._burst
+        self._latest: int | None = None
+
+    def refill(self, now_ns: int) -> bool:
+        """Add what came since the latest time that was seen; return whether a token is there."""
+        latest = self._latest
+        if latest is None:
+            self._latest = now_ns
+        elif now_ns > latest:
+            self._latest = now_ns
+            self.tokens = min(self._burst, self.tokens + (now_ns - latest) * self._per_ns)
+        return self.tokens >= 1.0
+
+
+class Rate:
+    """Judge by how often."""
+
+    name = Layer.RATE
+
+    def __init__(self, limits: Iterable[RateLimit]) -> None:
+        self._buckets = _compile(limits)
+        self._allow = allow(self.name)
+        self._exceeded = deny(self.name, "exceeded")
+
+    def judge(self, call: ToolCall, state: SessionState) -> Verdict:
+        """Allow while every limit that covers the call has a token, and take one of each."""
+        by_label = self._buckets.get(call.tool)
+        if by_label is None:
+            return self._allow
+        buckets = by_label.get(call.label.name, ())
+        now_ns = call.at_ns
+        for bucket in buckets:
+            if not bucket.refill(now_ns):
+                return self._exceeded
+        for bucket in buckets:
+            bucket.tokens -= 1.0
+        return self._allow
+
+
+def _compile(limits: Iterable[RateLimit]) -> dict[Tool, dict[str, tuple[Bucket, ...]]]:
+    table: dict[Tool, dict[str, tuple[Bucket, ...]]] = {}
+    for limit in limits:
+        bucket = Bucket(limit.per_second, limit.burst)
+        for tool in limit.tools:
+            by_label = table.setdefault(tool, {})
+            for label in BUILTIN if limit.labels is None else limit.labels:
+                by_label[label] = (*by_label.get(label, ()), bucket)
+    return table

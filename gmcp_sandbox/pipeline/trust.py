@@ -1,0 +1,116 @@
+"""Layer 2: the agent's tier reaches what is asked, and a capability of the profile grants it.
+
+Both must hold. Default is deny: a (tool, label) that no capability names is denied, and so is any object whose label is
+`outside`, whatever the profile says. A rename or a hard link needs the grant for both of its paths.
+
+Tiers: looking needs none beyond the grant; changing and running need `limited`; what the user or the host will trust
+later (private files, watched files) needs `standard` to change; secrets and the system need `trusted`. Reading a secret
+needs `trusted`, too: a profile that grants it to a lower tier contradicts itself, and the lower of both holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+from gmcp_sandbox.calls.arguments import FsCreate, FsRename
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, Label
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Layer, Verdict
+from gmcp_sandbox.pipeline.layer import allow, deny
+from gmcp_sandbox.policy.match import compile_globs, compile_hosts
+from gmcp_sandbox.policy.profile import Capability, Profile, Tier
+from gmcp_sandbox.policy.state import SessionState
+
+LOOKING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ})
+CHANGING = frozenset({Tool.FS_WRITE, Tool.FS_CREATE, Tool.FS_DELETE, Tool.FS_RENAME, Tool.FS_SETATTR})
+HOSTS = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
+"""Tools whose object is a host."""
+
+_CHANGE_TIERS = {"workspace": Tier.LIMITED, "scratch": Tier.UNTRUSTED, "private": Tier.STANDARD, "watched": Tier.STANDARD}
+_EXEC_TIERS = {"system": Tier.UNTRUSTED, "scratch": Tier.LIMITED, "workspace": Tier.LIMITED, "private": Tier.STANDARD}
+_OTHER_TIERS = {Tool.FS_STAT: Tier.UNTRUSTED, Tool.FS_LIST: Tier.UNTRUSTED, Tool.MCP_LIST: Tier.UNTRUSTED}
+
+Matcher = Callable[[str], bool]
+_Cell = tuple[Tier, Matcher | None]
+"""The tier that is demanded, and which objects are granted (None: any)."""
+
+
+def demanded(tool: Tool, label: Label) -> Tier:
+    """Return the tier that a tool on an object with this label demands."""
+    if tool in CHANGING:
+        return _CHANGE_TIERS.get(label.name, Tier.TRUSTED)
+    if tool is Tool.PROC_EXEC:
+        return _EXEC_TIERS.get(label.name, Tier.TRUSTED)
+    if tool is Tool.FS_READ:
+        return {"secret": Tier.TRUSTED, "private": Tier.LIMITED}.get(label.name, Tier.UNTRUSTED)
+    return _OTHER_TIERS.get(tool, Tier.LIMITED)
+
+
+class Trust:
+    """Judge by tier and grant."""
+
+    name = Layer.TRUST
+
+    def __init__(self, profile: Profile) -> None:
+        self._tier = profile.tier
+        self._cells = _compile(profile.capabilities)
+        self._allow = allow(self.name)
+        self._outside = deny(self.name, "outside_view")
+        self._no_capability = deny(self.name, "no_capability")
+        self._too_low = {tier: deny(self.name, "tier", f"demands {tier.name.lower()}") for tier in Tier}
+
+    def judge(self, call: ToolCall, state: SessionState) -> Verdict:
+        """Allow what the tier reaches and a capability grants."""
+        label = call.label
+        if label.name == OUTSIDE.name or label.rank >= OUTSIDE.rank:
+            return self._outside
+        cell = self._cells[call.tool].get(label.name)
+        if cell is None:
+            return self._no_capability
+        tier, matcher = cell
+        if tier > state.tier or tier > self._tier:
+            return self._too_low[tier]
+        if matcher is None or _grants(matcher, call):
+            return self._allow
+        return self._no_capability
+
+
+def second_path(call: ToolCall) -> str | None:
+    """Return the other path in the view that a call is about: where a name moves, what a hard link names."""
+    if call.tool is Tool.FS_RENAME:
+        return cast(FsRename, call.args).target
+    if call.tool is Tool.FS_CREATE:
+        made = cast(FsCreate, call.args)
+        return made.target if made.kind == "hardlink" else None
+    return None
+
+
+def _grants(matcher: Matcher, call: ToolCall) -> bool:
+    other = second_path(call)
+    return matcher(call.object) and (other is None or matcher(other))
+
+
+def _compile(capabilities: Iterable[Capability]) -> dict[Tool, dict[str, _Cell]]:
+    """Return one cell for every (tool, label) that any capability names; several grants of one cell add up."""
+    objects: dict[tuple[Tool, str], list[str] | None] = {}
+    for capability in capabilities:
+        for tool in capability.tools:
+            for label in capability.labels:
+                known = objects.setdefault((tool, label), [])
+                if known is not None:
+                    objects[tool, label] = None if capability.objects is None else [*known, *capability.objects]
+    cells: dict[Tool, dict[str, _Cell]] = {tool: {} for tool in Tool}
+    for (tool, name), patterns in objects.items():
+        tier = demanded(tool, BUILTIN[name])
+        cells[tool][name] = (tier, None if patterns is None else _matcher(tool, patterns))
+    return cells
+
+
+def _matcher(tool: Tool, patterns: list[str]) -> Matcher:
+    return compile_hosts(patterns) if tool in HOSTS else compile_globs(_rooted(tool, patterns))
+
+
+def _rooted(tool: Tool, patterns: list[str]) -> list[str]:
+    return patterns

@@ -1,0 +1,140 @@
+"""Turn one TOML text into a `Document`, or say where it is wrong.
+
+Guarantees: a `ProfileError` names file, key and, where it can be found, the line; a misspelt key comes with the one that
+was probably meant. Nothing is ignored and nothing is made up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import types
+import typing
+
+import msgspec
+
+from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.policy.document import Document, Table
+
+Key = tuple[str | int, ...]
+"""Where a value stands: names of tables and numbers in lists."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One file: its name for messages, and its text."""
+
+    name: str
+    text: str
+
+    def fault(self, what: str, key: Key = (), *, hint: str = "") -> ProfileError:
+        """Return the error that names this file, the key and its line."""
+        line = _line_of(self.text, key)
+        place = self.name if line is None else f"{self.name}:{line}"
+        subject = f"{spell(key)}: " if key else ""
+        return ProfileError(f"{place}: {subject}{what}", hint=hint)
+
+
+def spell(key: Key) -> str:
+    """Return a key as messages write it: `mounts[2].mode`."""
+    text = ""
+    for part in key:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def read_document(source: Source) -> Document:
+    """Return what a file says.
+
+    Raises:
+        ProfileError: The text is no TOML, has an unknown key, or a value of the wrong kind.
+    """
+    try:
+        data = tomllib.loads(source.text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ProfileError(f"{source.name}: not valid TOML: {error}") from None
+    _refuse_unknown_keys(source, data, Document, ())
+    try:
+        return msgspec.convert(data, Document)
+    except msgspec.ValidationError as error:
+        what, key = _placed(str(error))
+        raise source.fault(_plain(what), key) from None
+
+
+def suggest(word: str, known: typing.Iterable[str]) -> str:
+    """Return a hint that names the known word that is most alike, or all of them."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(choices)}"
+
+
+def _refuse_unknown_keys(source: Source, data: object, kind: object, key: Key) -> None:
+    table = _table_in(kind)
+    if table is None:
+        return
+    if isinstance(data, list):
+        for index, item in enumerate(data):
+            _refuse_unknown_keys(source, item, table, (*key, index))
+    elif isinstance(data, dict):
+        fields = typing.get_type_hints(table)
+        for name, value in data.items():
+            if name not in fields:
+                raise source.fault("unknown key", (*key, name), hint=suggest(name, fields))
+            _refuse_unknown_keys(source, value, fields[name], (*key, name))
+
+
+def _table_in(kind: object) -> type[Table] | None:
+    """Return the table that a type is, or is a list or an option of."""
+    if isinstance(kind, type) and not isinstance(kind, types.GenericAlias):
+        return kind if issubclass(kind, Table) else None
+    for inner in typing.get_args(kind):
+        found = _table_in(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _placed(message: str) -> tuple[str, Key]:
+    """Split msgspec's `… - at `$.mounts[0].mode`` into what and where."""
+    what, _, place = message.partition(" - at `$")
+    parts: list[str | int] = []
+    for name, number in re.findall(r"([A-Za-z_]+)|\[(\d+)\]", place.replace("[...]", "")):
+        parts.append(int(number) if number else name)
+    return what, tuple(parts)
+
+
+def _plain(what: str) -> str:
+    words = {"`array`": "a list", "`object`": "a table", "`str`": "text", "`int`": "a whole number", "`bool`": "true or false"}
+    for word, plain in words.items():
+        what = what.replace(word, plain)
+    if "of length >= 1" in what:
+        return "must not be empty (an empty list would grant nothing; leave the key out instead)"
+    return what[:1].lower() + what[1:]
+
+
+def _line_of(text: str, key: Key) -> int | None:
+    """Return the line of a key, as far as lines of headers and keys tell it; None when they do not."""
+    if not key:
+        return None
+    scope, lines = _scope(text.splitlines(), key)
+    name = next((part for part in reversed(key) if isinstance(part, str)), "")
+    pattern = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*(=|\.)|\s*\[+[^]]*\b{re.escape(name)}[\"']?\s*\]")
+    for number, line in lines:
+        if pattern.match(line):
+            return number
+    return scope
+
+
+def _scope(lines: list[str], key: Key) -> tuple[int | None, list[tuple[int, str]]]:
+    """Return the number of the header line of the table that holds a key, and the numbered lines of that table."""
+    numbered = list(enumerate(lines, 1))
+    if len(key) < 2 or not isinstance(key[0], str):
+        return None, numbered
+    wanted = key[1] if isinstance(key[1], int) else 0
+    header = re.compile(rf"\s*\[+\s*[\"']?{re.escape(key[0])}[\"']?\s*[\].]")
+    starts = [index for index, line in enumerate(lines) if header.match(line)]
+    if wanted >= len(starts):
+        return None, numbered
+    start = starts[wanted]
+    end = next((index for index in range(start + 1, len(lines)) if lines[index].lstrip().startswith("[")), len(lines))
+    return start + 1, numbered[start:end]

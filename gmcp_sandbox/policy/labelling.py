@@ -1,0 +1,120 @@
+"""What label a path has: the highest of its mount's and of every path rule that matches.
+
+Guarantees: the answer depends on the path, the mounts and the rules alone. Paths that the view does not show are
+`OUTSIDE`; directories that exist only because a mount lies below them, and links of the view, are `SYSTEM`.
+
+Leaves to others: the label that an object carries by itself (the filesystem shell takes the highest of both), and
+normal paths (no `..`, no double slash).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from gmcp_sandbox.calls.labels import OUTSIDE, SYSTEM, Label
+from gmcp_sandbox.policy.match import Glob, GlobSet, components
+from gmcp_sandbox.policy.profile import Mount, MountMode, PathRule
+from gmcp_sandbox.policy.view import KERNEL_DIRECTORIES, ancestors
+
+_REMEMBERED = 8192
+
+
+class Labeller:
+    """Labels of paths under one set of mounts and rules. Not for use by several threads at once."""
+
+    def __init__(
+        self, mounts: Iterable[Mount], rules: Iterable[PathRule], symlinks: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self._mounted = {
+            mount.path: OUTSIDE if mount.mode is MountMode.HIDDEN else mount.label for mount in mounts
+        }
+        shown = [path for path, label in self._mounted.items() if label is not OUTSIDE]
+        links = [link for link, _target in symlinks]
+        self._fixed = {path: SYSTEM for path in (*KERNEL_DIRECTORIES, *links)}
+        for path in (*shown, *KERNEL_DIRECTORIES, *links):
+            for ancestor in ancestors(path):
+                if self._covering(ancestor) is None:
+                    self._fixed[ancestor] = SYSTEM
+        self._rules = tuple(_Rule(rule) for rule in rules)
+        self._any_rule = GlobSet(rule.pattern for rule in rules)
+        self._directories: dict[str, tuple[Label, Callable[[str], bool]]] = {}
+        self._known: dict[str, Label] = {}
+
+    def of(self, path: str) -> Label:
+        """Return the label of an absolute normal path."""
+        directory, _, name = path.rpartition("/")
+        entry = self._directories.get(directory)
+        if entry is None:
+            entry = self._enter(directory)
+        label, may_match = entry
+        if path in self._mounted or path in self._fixed or may_match(name):
+            return self._exactly(path)
+        return label
+
+    def _enter(self, directory: str) -> tuple[Label, Callable[[str], bool]]:
+        if len(self._directories) >= _REMEMBERED:
+            self._directories.clear()
+        entry = (self._covering(directory) or OUTSIDE, self._any_rule.below(directory))
+        self._directories[directory] = entry
+        return entry
+
+    def _exactly(self, path: str) -> Label:
+        label = self._known.get(path)
+        if label is None:
+            label = self._fixed.get(path) or self._covering(path) or OUTSIDE
+            for rule in self._rules:
+                if rule.label.rank > label.rank and rule.matches(path):
+                    label = rule.label
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[path] = label
+        return label
+
+    def _covering(self, path: str) -> Label | None:
+        """Return the label of the innermost mount that covers a path."""
+        while path not in self._mounted:
+            if path in ("/", ""):
+                return self._mounted.get("/")
+            path = path.rpartition("/")[0] or "/"
+        return self._mounted[path]
+
+    def may_differ_below(self, old: str, new: str) -> bool:
+        """Whether moving a directory from `old` to `new` may change the label of something in it.
+
+        False is certain: both places have the same mount label, no mount begins below them, and every rule stands at
+        the same point after either path, so that it reads the rest alike.
+        """
+        if old == new:
+            return False
+        if (self._covering(old) or OUTSIDE) is not (self._covering(new) or OUTSIDE):
+            return True
+        if any(path.startswith((old + "/", new + "/")) for path in (*self._mounted, *self._fixed)):
+            return True
+        old_names, new_names = components(old), components(new)
+        return any(rule.stands_differently(old_names, new_names) for rule in self._rules)
+
+
+class _Rule:
+    """A path rule with its globs compiled."""
+
+    __slots__ = ("_glob", "_unless", "label")
+
+    def __init__(self, rule: PathRule) -> None:
+        self.label = rule.label
+        self._glob = Glob(rule.pattern)
+        self._unless = tuple(Glob(pattern) for pattern in rule.unless)
+
+    def matches(self, path: str) -> bool:
+        return self._glob.matches(path) and not any(glob.matches(path) for glob in self._unless)
+
+    def stands_differently(self, old: list[str], new: list[str]) -> bool:
+        return any(_ahead(glob, old) != _ahead(glob, new) for glob in (self._glob, *self._unless))
+
+
+def _ahead(glob: Glob, names: list[str]) -> int:
+    if glob.name_part is not None:
+        return 0
+    positions = glob.start
+    for name in names:
+        positions = glob.step(positions, name)
+    return glob.unfinished(positions)

@@ -1,0 +1,98 @@
+"""The set-up plan of a session, from its view, its profile and the caller's identity.
+
+The order is the one that DESIGN section 6 found to work; the comments name what would fail otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gmcp_sandbox import kernel
+from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
+from gmcp_sandbox.policy.view import View, ancestors
+from gmcp_sandbox.proc import confine
+from gmcp_sandbox.proc.filter import LoadFilter
+from gmcp_sandbox.proc.identity import Identity
+from gmcp_sandbox.proc.init import Birth
+from gmcp_sandbox.proc.launch import LaunchPlan
+from gmcp_sandbox.proc.mounts import BindTree, ChangeRoot, MountDev, MountProc, PrivatePropagation, ScratchTmpfs
+from gmcp_sandbox.proc.plan import Step
+from gmcp_sandbox.proc.program import Program
+from gmcp_sandbox.proc.stdio import Stdio
+
+HOST_NAME = "gmcp-sandbox"
+_NAMESPACES = {
+    "user": kernel.CLONE_NEWUSER,
+    "mount": kernel.CLONE_NEWNS,
+    "network": kernel.CLONE_NEWNET,
+    "ipc": kernel.CLONE_NEWIPC,
+    "uts": kernel.CLONE_NEWUTS,
+    "cgroup": kernel.CLONE_NEWCGROUP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shells:
+    """Steps that other shells bring: the file system and the network mount and configure themselves."""
+
+    mount_root: Step
+    network: tuple[Step, ...] = ()
+
+
+def draw(
+    profile: Profile, view: View, identity: Identity, *, program: Program, stdio: Stdio, shells: Shells
+) -> LaunchPlan:
+    """Return the plan; nothing has happened yet."""
+    flags = 0
+    for flag in _NAMESPACES.values():
+        flags |= flag
+    return LaunchPlan(
+        namespaces=(confine.Unshare(flags, ", ".join(_NAMESPACES)),),
+        stage_steps=tuple(_stage_steps(profile, identity, shells)),
+        birth=Birth(
+            root_steps=(
+                MountDev(profile.limits.shm_bytes),
+                MountProc(),
+                *_binds(view),
+                ChangeRoot(),
+            ),
+            agent_steps=(
+                confine.NewKeyring(),  # needs nothing, but keyctl is refused by the filter
+                confine.LimitResources(profile.limits),
+                confine.DropCapabilities(confine.last_capability()),
+                confine.NoNewPrivileges(),
+                confine.DieWithParent(),  # after capabilities: a change of credentials clears it
+                LoadFilter(),
+            ),
+            identity=identity,
+            program=program,
+            stdio=stdio,
+        ),
+    )
+
+
+def _stage_steps(profile: Profile, identity: Identity, shells: Shells) -> Iterator[Step]:
+    yield PrivatePropagation()
+    if identity.is_root:
+        yield shells.mount_root  # opens /dev/fuse as host root, which alone may
+        yield confine.BecomeNamespaceRoot()  # before the first tmpfs: host root has no id in it
+    else:
+        yield shells.mount_root
+        yield ScratchTmpfs(profile.limits.scratch_bytes)  # root's supervisor makes its own: it has no id in U1
+    yield confine.ForbidMoreNamespaces()  # on the host's /proc, still
+    yield confine.NameHost(HOST_NAME)
+    yield from shells.network
+
+
+def _binds(view: View) -> Iterator[Step]:
+    """Yield a bind for each tree with exec right, and one without for each tree below such a one that has none."""
+    by_path = {mount.path: mount for mount in view.mounts if mount.mode is not MountMode.HIDDEN}
+    for path, mount in by_path.items():
+        above = next((by_path[each] for each in ancestors(path) if each in by_path), None)
+        if mount.executable or (above is not None and above.executable):
+            yield BindTree(path, read_only=_is_read_only(mount), executable=mount.executable)
+
+
+def _is_read_only(mount: Mount) -> bool:
+    return mount.mode is MountMode.RO

@@ -1,0 +1,58 @@
+"""A private line between two of our own processes: whole JSON messages with descriptors.
+
+One message is one packet of a `SOCK_SEQPACKET` pair, so a reader never sees half of one, and the end of either
+process is an end-of-file for the other.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+MAX_BYTES = 16384
+MAX_DESCRIPTORS = 8
+
+
+class Channel:
+    """One end of the line. Not shared between threads."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Return the two ends of a new line, both close-on-exec."""
+        first, second = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(first), cls(second)
+
+    def fileno(self) -> int:
+        """Return the descriptor, to wait on it."""
+        return self._sock.fileno()
+
+    def send(self, kind: str, *, fds: tuple[int, ...] = (), **fields: Any) -> None:
+        """Send one message. Raises OSError (EPIPE, ECONNRESET) when the other end is gone."""
+        data = json.dumps({"kind": kind, **fields}).encode()
+        socket.send_fds(self._sock, [data], list(fds), socket.MSG_NOSIGNAL)
+
+    def receive(self) -> tuple[dict[str, Any], list[int]] | None:
+        """Wait for one message; return it with its descriptors, or None when the other end is closed."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sock, MAX_BYTES, MAX_DESCRIPTORS)
+        except ConnectionError:
+            return None
+        return (json.loads(data), fds) if data else None
+
+    def expect(self, kind: str) -> tuple[dict[str, Any], list[int]]:
+        """Wait for a message of this kind. Raises ConnectionError on the end or on anything else."""
+        received = self.receive()
+        if received is None:
+            raise ConnectionError(f"the other process ended before it said {kind!r}")
+        message, fds = received
+        if message["kind"] != kind:
+            raise ConnectionError(f"expected {kind!r}, got {message['kind']!r}")
+        return message, fds
+
+    def close(self) -> None:
+        """Close this end."""
+        self._sock.close()

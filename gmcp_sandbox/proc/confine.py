@@ -1,0 +1,164 @@
+"""What an agent's process gives up before it runs its first instruction.
+
+The order matters and is that of `AGENT_STEPS`: the keyring while capabilities are still there, then capabilities, then
+no_new_privs, then the parent-death signal (a change of credentials clears it, prctl(2)), then the system-call filter,
+which refuses much of what the steps before it needed.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from dataclasses import dataclass
+
+import prctl
+
+from gmcp_sandbox import kernel
+from gmcp_sandbox.policy.profile import Limits
+from gmcp_sandbox.proc.plan import Stage
+
+_LAST_CAP_FILE = "/proc/sys/kernel/cap_last_cap"
+
+
+@dataclass(frozen=True, slots=True)
+class Unshare:
+    """Move into new namespaces."""
+
+    flags: int
+    names: str
+
+    def apply(self, stage: Stage) -> None:
+        kernel.unshare(self.flags)
+
+    def describe(self) -> str:
+        return f"create namespaces ({self.names})"
+
+
+@dataclass(frozen=True, slots=True)
+class BecomeNamespaceRoot:
+    """Take ids 0 of the user namespace; for root that is an unprivileged host id from here on."""
+
+    def apply(self, stage: Stage) -> None:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+
+    def describe(self) -> str:
+        return "become an unprivileged host id"
+
+
+@dataclass(frozen=True, slots=True)
+class ForbidMoreNamespaces:
+    """Leave room for exactly the agent's own user namespace."""
+
+    def apply(self, stage: Stage) -> None:
+        fd = os.open("/proc/sys/user/max_user_namespaces", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"1")
+        finally:
+            os.close(fd)
+
+    def describe(self) -> str:
+        return "forbid further user namespaces"
+
+
+@dataclass(frozen=True, slots=True)
+class NameHost:
+    """Give the sandbox a host name of its own."""
+
+    name: str
+
+    def apply(self, stage: Stage) -> None:
+        kernel.sethostname(self.name.encode())
+
+    def describe(self) -> str:
+        return f"name the host {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeyring:
+    """Leave the caller's session keyring."""
+
+    def apply(self, stage: Stage) -> None:
+        kernel.join_new_session_keyring()
+
+    def describe(self) -> str:
+        return "join a new session keyring"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitResources:
+    """Set rlimits, hard and soft."""
+
+    limits: Limits
+
+    def apply(self, stage: Stage) -> None:
+        for what, value in self._pairs():
+            if value is not None:
+                ceiling = resource.getrlimit(what)[1]
+                bound = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
+                resource.setrlimit(what, (bound, bound))
+
+    def _pairs(self) -> list[tuple[int, int | None]]:
+        return [
+            (resource.RLIMIT_NOFILE, self.limits.open_files),
+            (resource.RLIMIT_NPROC, self.limits.processes),
+            (resource.RLIMIT_FSIZE, self.limits.file_bytes),
+            (resource.RLIMIT_CORE, self.limits.core_bytes),
+            (resource.RLIMIT_AS, self.limits.memory_bytes),
+            (resource.RLIMIT_CPU, self.limits.cpu_seconds),
+        ]
+
+    def describe(self) -> str:
+        return f"limit resources ({self.limits.open_files} files, {self.limits.processes} processes)"
+
+
+@dataclass(frozen=True, slots=True)
+class DropCapabilities:
+    """Empty the bounding, ambient, effective, permitted and inheritable sets."""
+
+    last: int
+
+    def apply(self, stage: Stage) -> None:
+        for capability in range(self.last + 1):
+            prctl.capbset_drop(capability)
+        kernel.drop_capabilities()
+
+    def describe(self) -> str:
+        return "drop all capabilities"
+
+
+@dataclass(frozen=True, slots=True)
+class NoNewPrivileges:
+    """Make set-user-ID programs and file capabilities ordinary."""
+
+    def apply(self, stage: Stage) -> None:
+        prctl.set_no_new_privs(1)
+
+    def describe(self) -> str:
+        return "set no_new_privs"
+
+
+@dataclass(frozen=True, slots=True)
+class DieWithParent:
+    """Be killed when the parent ends."""
+
+    def apply(self, stage: Stage) -> None:
+        prctl.set_pdeathsig(signal.SIGKILL)
+
+    def describe(self) -> str:
+        return "die with the parent"
+
+
+def last_capability() -> int:
+    """Return the number of the highest capability that the kernel knows."""
+    with open(_LAST_CAP_FILE, encoding="ascii") as file:
+        return int(file.read())
+
+
+def hide_process(title: str) -> None:
+    """Make the calling process opaque: no ptrace, no /proc entries (PR_SET_DUMPABLE 0, ptrace(2)), and a command line that
+    says nothing of the host."""
+    prctl.set_proctitle(title)
+    prctl.set_name(title[:15])
+    prctl.set_dumpable(0)

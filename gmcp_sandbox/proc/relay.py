@@ -1,0 +1,220 @@
+"""The front: the process that the user's shell knows. It copies bytes, passes signals on, and stops and continues.
+
+It serves nothing: stopping it (Ctrl-Z) stops no file system, and its end ends the session. Bytes are copied with bounded
+buffers, so that a slow reader slows the agent down and costs no memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import struct
+import termios
+import tty
+from typing import Any
+
+from gmcp_sandbox.proc.channel import Channel
+from gmcp_sandbox.proc.stdio import Stdio
+
+_CHUNK = 65536
+_ATOMIC = 4096  # a ready pipe takes this much without blocking (PIPE_BUF, pipe(7))
+FORWARDED = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+
+class _Stream:
+    """One direction: read from `source`, write to `sink`, at most one chunk in between."""
+
+    def __init__(self, source: int, sink: int, *, close_sink: bool) -> None:
+        self.source = source
+        self.sink = sink
+        self._close_sink = close_sink
+        self.pending = b""
+        self.is_open = True
+
+    def waits_for(self) -> tuple[int, int]:
+        """Return the descriptor and the poll event that the stream needs next."""
+        return (self.sink, select.POLLOUT) if self.pending else (self.source, select.POLLIN)
+
+    def advance(self, fd: int, events: int) -> None:
+        """Take the next step if these poll events on `fd` are what the stream waits for."""
+        waited, event = self.waits_for()
+        if fd == waited and events & (event | select.POLLERR | select.POLLHUP | select.POLLNVAL):
+            self._push() if self.pending else self._pull()
+
+    def _pull(self) -> None:
+        """Read one chunk; end the stream at the end of file. A terminal whose last user has gone reads as EIO."""
+        try:
+            self.pending = os.read(self.source, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.pending = b""
+        if not self.pending:
+            self.end()
+
+    def _push(self) -> None:
+        """Write what is pending; end the stream when nobody reads any more."""
+        try:
+            self.pending = self.pending[os.write(self.sink, self.pending[:_ATOMIC]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end()
+
+    def end(self) -> None:
+        """Stop copying."""
+        self.is_open = False
+        self.pending = b""
+        if self._close_sink:
+            os.close(self.sink)
+
+
+class Terminal:
+    """The user's terminal while the agent has one of ours: raw, sized alike, restored whatever happens."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._saved: list[Any] | None = None
+
+    def enter(self, master: int) -> None:
+        """Go raw and give the agent's terminal our size."""
+        with contextlib.suppress(termios.error):
+            self._saved = termios.tcgetattr(self._number)
+            tty.setraw(self._number, termios.TCSADRAIN)
+        self.copy_size(master)
+
+    def leave(self) -> None:
+        """Restore the user's settings."""
+        if self._saved is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._number, termios.TCSADRAIN, self._saved)
+
+    def copy_size(self, master: int) -> None:
+        """Give the agent's terminal the size of ours."""
+        with contextlib.suppress(OSError):
+            size = fcntl.ioctl(self._number, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+            fcntl.ioctl(master, termios.TIOCSWINSZ, size)
+
+
+class Relay:
+    """Copies until the supervisor says that the agent has ended and all output is through."""
+
+    def __init__(self, stdio: Stdio, agent: Channel, supervisor: Channel) -> None:
+        self._agent = agent
+        self._supervisor = supervisor
+        self._streams: list[_Stream] = []
+        self._terminal = Terminal(next((n for n in (0, 1, 2) if stdio.front_side[n] is None), 0))
+        self._master: int | None = None
+        self._stdio = stdio
+        self._final: dict[str, Any] | None = None
+        self._is_over = False
+        self._agent_gone = False
+        self._woken = os.pipe()
+
+    def run(self) -> dict[str, Any] | None:
+        """Relay; return the supervisor's last message, or None when it died without one."""
+        self._take_signals()
+        for number in (0, 1, 2):
+            fd = self._stdio.front_side[number]
+            if fd is not None:
+                ends = (0, fd) if number == 0 else (fd, number)
+                self._streams.append(_Stream(*ends, close_sink=number == 0))
+        try:
+            while not self._is_over or self._output_is_open():
+                self._turn()
+        finally:
+            self._terminal.leave()
+        return self._final
+
+    def _output_is_open(self) -> bool:
+        return any(stream.is_open for stream in self._streams if stream.source != 0)
+
+    def _turn(self) -> None:
+        poller = select.poll()
+        poller.register(self._woken[0], select.POLLIN)
+        if not self._is_over:
+            poller.register(self._supervisor.fileno(), select.POLLIN)
+        if not self._agent_gone:
+            poller.register(self._agent.fileno(), select.POLLIN)
+        wanted: dict[int, int] = {}
+        for stream in self._streams:
+            if stream.is_open:
+                fd, event = stream.waits_for()
+                wanted[fd] = wanted.get(fd, 0) | event
+        for fd, event in wanted.items():
+            poller.register(fd, event)
+        for fd, events in poller.poll():
+            if fd == self._woken[0]:
+                self._handle_signals(os.read(fd, 512))
+            elif fd == self._supervisor.fileno():
+                self._hear_supervisor()
+            elif fd == self._agent.fileno():
+                self._hear_agent()
+            for stream in self._streams:
+                if stream.is_open:
+                    stream.advance(fd, events)
+
+    def _hear_supervisor(self) -> None:
+        received = self._supervisor.receive()
+        if received is None:
+            self._is_over = True
+        elif received[0]["kind"] == "notice":
+            os.write(2, os.fsencode(received[0]["text"] + "\n"))
+        else:
+            self._final = received[0]
+
+    def _hear_agent(self) -> None:
+        received = self._agent.receive()
+        if received is None:
+            self._agent_gone = True
+            return
+        message, fds = received
+        if message["kind"] == "terminal":
+            self._open_terminal(fds[0])
+        elif message["kind"] == "stopped":
+            self._stop()
+
+    def _open_terminal(self, master: int) -> None:
+        self._master = master
+        os.set_blocking(master, False)
+        self._terminal.enter(master)
+        if self._stdio.front_side[0] is None:
+            self._streams.append(_Stream(0, master, close_sink=False))
+        shown = 1 if self._stdio.front_side[1] is None else 2
+        self._streams.append(_Stream(master, shown, close_sink=False))
+
+    def _stop(self) -> None:
+        """The agent has stopped: give the terminal back, stop as well; when the shell continues us, continue it."""
+        self._terminal.leave()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        if self._master is not None:
+            self._terminal.enter(self._master)
+        self._pass_on(signal.SIGCONT)
+
+    def _take_signals(self) -> None:
+        os.set_blocking(self._woken[1], False)
+        signal.set_wakeup_fd(self._woken[1], warn_on_full_buffer=False)
+        for number in (*FORWARDED, signal.SIGWINCH):
+            signal.signal(number, lambda *_: None)
+
+    def _handle_signals(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number == signal.SIGWINCH:
+                if self._master is not None:
+                    self._terminal.copy_size(self._master)
+            elif number in FORWARDED:
+                self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        with contextlib.suppress(OSError):
+            self._agent.send("signal", signal=int(number))

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gmcp_sandbox import __version__
+from gmcp_sandbox.cli.main import COMMANDS, INTERRUPTED, PIPE_CLOSED, Command, command_word, main
+from gmcp_sandbox.errors import ProfileError, SandboxError
+
+COMMAND_MODULE = """
+import argparse
+from gmcp_sandbox.errors import HostError
+
+def register(subparsers):
+    parser = subparsers.add_parser("{word}", help="a command of this test")
+    parser.add_argument("--number", type=int, default=0)
+    parser.set_defaults(run=run)
+
+def run(args):
+    {body}
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that adds a command of which the body is given, and returns its word."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def add(word: str, body: str) -> str:
+        name = f"command_{word}"
+        (tmp_path / f"{name}.py").write_text(COMMAND_MODULE.format(word=word, body=body))
+        monkeypatch.setitem(COMMANDS, word, Command(name, "a command of this test"))
+        return word
+
+    return add
+
+
+def gmcp(*words: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "gmcp_sandbox", *words], capture_output=True, text=True, **options)
+
+
+def test_the_status_is_the_commands_own(command) -> None:
+    assert main([command("number", "return args.number"), "--number", "7"]) == 7
+
+
+def test_a_fault_is_told_without_a_traceback(command, capsys: pytest.CaptureFixture[str]) -> None:
+    word = command("fault", "raise HostError('no /dev/fuse', cause='not loaded', hint='modprobe fuse')")
+    assert main([word]) == SandboxError.exit_code == 125
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "error: no /dev/fuse\n  cause: not loaded\n  try:   modprobe fuse\n"
+
+
+def test_our_own_bug_keeps_its_traceback(command) -> None:
+    with pytest.raises(ZeroDivisionError):
+        main([command("bug", "return 1 // 0")])
+
+
+def test_an_interrupt_has_the_shells_status(command) -> None:
+    assert main([command("interrupt", "raise KeyboardInterrupt")]) == INTERRUPTED == 130
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmcp_sandbox", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() in (0, PIPE_CLOSED)
+    assert errors == b""
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for word, command in COMMANDS.items():
+        assert word in out
+        assert command.help in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"gmcp-sandbox {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["--colour", "never", "doctor"], ["--color", "blue", "doctor"]])
+def test_a_wrong_command_line_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "usage: gmcp-sandbox" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        ([], None),
+        (["--help"], None),
+        (["doctor", "--json"], "doctor"),
+        (["--color", "never", "ps"], "ps"),
+        (["--color=never", "ps"], "ps"),
+        (["exec", "ps"], "exec"),
+    ],
+)
+def test_the_command_is_the_first_word_that_is_no_option(words: list[str], word: str | None) -> None:
+    assert command_word(words) == word
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_every_command_has_its_module_and_help(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert callable(importlib.import_module(COMMANDS[word].module).register)
+    assert main([word, "--help"]) == 0
+    assert f"usage: gmcp-sandbox {word}" in capsys.readouterr().out
+
+
+def test_only_the_chosen_command_is_imported() -> None:
+    program = "import sys; from gmcp_sandbox.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert not loaded & {"trio", "pyfuse3", "msgspec", "jsonschema", *(each.module for each in COMMANDS.values())}
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = gmcp("--version")
+    assert (done.returncode, done.stdout) == (0, f"gmcp-sandbox {__version__}\n")
+
+
+def test_a_message_says_what_cause_and_try() -> None:
+    assert ProfileError("what").render() == "error: what"
+    assert ProfileError("what", cause="why", hint="this").render() == "error: what\n  cause: why\n  try:   this"
