@@ -1,8 +1,8 @@
 """The chain: each line carries a hash over the line's own bytes and the hash of the line before.
 
 A line is a JSON object on one line whose last key is `hash`. The *body* is the line without that key and the closing
-brace; `hash` is Blake3 over the previous hash (32 raw bytes) and the body. The first line follows `START`; the first line
-of a later segment follows the last of the segment before.
+brace; `hash` is Blake3 over the previous hash (32 raw bytes) and the body. The first line follows `START`; the first
+line of a later segment follows the last of the segment before.
 
 Invariants:
 - Changing, removing, adding or moving a line anywhere before the last breaks the chain at that place.
@@ -11,6 +11,9 @@ Invariants:
 
 from __future__ import annotations
 
+from binascii import hexlify
+from collections.abc import Callable
+
 from blake3 import blake3
 
 START = bytes(32)
@@ -18,18 +21,27 @@ TAIL = len(b',"hash":"') + 64 + len(b'"}\n')
 """Bytes that the hash adds to a body."""
 
 
-def link(previous: bytes, body: bytes) -> tuple[bytes, bytes]:
-    """Return the hash of a body that follows `previous`, and the whole line."""
-    digest = blake3(previous + body).digest()
-    return digest, b'%b,"hash":"%b"}\n' % (body, digest.hex().encode())
+def linker() -> Callable[[bytes, bytes], tuple[bytes, bytes]]:
+    """Return a function from the previous hash and a body to the hash of the body and the whole line.
+
+    It keeps one hash object, which is a third faster than a new one for each line, and belongs to one thread.
+    """
+    state = blake3()
+    reset, update, digest = state.reset, state.update, state.digest
+
+    def link(previous: bytes, body: bytes) -> tuple[bytes, bytes]:
+        reset()
+        update(previous + body)
+        own: bytes = digest()
+        return own, b'%b,"hash":"%b"}\n' % (body, hexlify(own))
+
+    return link
 
 
 def follow(previous: bytes, line: bytes) -> bytes | None:
     """Return the hash of a line if it follows `previous`, else None."""
     digest = blake3(previous + line[:-TAIL]).digest()
-    if line[-TAIL:] != b',"hash":"%b"}\n' % digest.hex().encode():
-        return None
-    return digest
+    return digest if line[-TAIL:] == b',"hash":"%b"}\n' % hexlify(digest) else None
 
 
 def claimed_hash(line: bytes) -> bytes | None:

@@ -1,8 +1,8 @@
 """JSON that is safe to look at: ASCII only, no control characters, one line.
 
 Guarantees:
-- Whatever a name holds (terminal escapes, bidirectional marks, bytes that are not UTF-8), the line holds printable ASCII;
-  everything else is a `\\u` escape. A byte that is not UTF-8 is the lone surrogate U+DC80 to U+DCFF (PEP 383).
+- Whatever a name holds (terminal escapes, bidirectional marks, bytes that are not UTF-8), the line holds printable
+  ASCII; everything else is a `\\u` escape. A byte that is not UTF-8 is the lone surrogate U+DC80 to U+DCFF (PEP 383).
 - Equal values give equal bytes.
 """
 
@@ -23,11 +23,11 @@ def encode(value: JSON) -> bytes:
     """Return the canonical bytes of a value."""
     try:
         data = _dumps(value)
-        if not data.isascii():
-            data = _escaped(value)
+        if data.isascii() and b"\x7f" not in data:
+            return data
     except UnicodeEncodeError:  # lone surrogates
-        data = _escaped(value)
-    return data.replace(b"\x7f", b"\\u007f")
+        pass
+    return _escaped(value).replace(b"\x7f", b"\\u007f")
 
 
 def _escaped(value: JSON) -> bytes:

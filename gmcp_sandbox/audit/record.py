@@ -7,8 +7,9 @@ Guarantees:
 - No content, ever: a digest and a length stand for it. No environment. What looks like a secret is redacted.
 - A line is printable ASCII and shorter than `MAX_LINE`, whatever an agent asks for.
 
-Layout of the verdicts of a `call`: a layer that plainly allowed is its name; any other verdict is a list
-`[layer, outcome, reason, detail, score]`, shortened at the end where nothing follows.
+Layout of the verdicts of a `call`: when all layers that the genesis names allowed plainly, their number. Else a list,
+in which a layer that plainly allowed is its name, and any other verdict is `[layer, outcome, reason, detail, score]`,
+shortened at the end where nothing follows.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gmcp_sandbox.audit.encode import JSON, encode
-from gmcp_sandbox.audit.redact import content_digest, redact, redact_words, shorten
+from gmcp_sandbox.audit.redact import OBJECT_CHARS, content_digest, redact, redact_words, shorten
 from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 
 FORMAT = 1
@@ -32,9 +34,12 @@ DETAIL_CHARS = 1024
 NO_VERDICT = "pipeline.incomplete"
 """Reason of a denial that no layer gave: not all of them answered."""
 
-_PLAIN = {f"{layer}.ok": layer.value for layer in Layer}
+_PLAIN = frozenset(f"{layer}.ok" for layer in Layer)
 _ALLOW = Outcome.ALLOW
-_FILE_TOOLS = "fs."
+_TOOLS = {tool: b'"tool":"%b"' % tool.value.encode() for tool in Tool}
+_FILE_TOOLS = frozenset(tool for tool in Tool if tool.value.startswith("fs."))
+_KNOWN = 1024
+"""How many byte strings each memo keeps."""
 
 
 class Genesis(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +126,7 @@ def seal_body(at_ns: int, records: int, totals: Mapping[str, Sequence[int]], out
 
 
 def again_body(call: ToolCall, ref: int, latency_ns: int) -> bytes:
-    """Return the body of a decision that equals the one of record `ref` in all but time, process, extent and content."""
+    """Return the body of a decision that equals record `ref` in all but time, process, extent and content."""
     body = b'{"kind":"again","seq":%d,"at":%d,"pid":%d,"ref":%d,"us":%d' % (
         call.seq,
         call.at_ns,
@@ -137,30 +142,24 @@ def again_body(call: ToolCall, ref: int, latency_ns: int) -> bytes:
 def call_body(decision: Decision, latency_ns: int) -> bytes:
     """Return the body of a decision in full."""
     call = decision.call
-    tool = call.tool
-    is_file = tool.startswith(_FILE_TOOLS)
-    named = shorten(call.object) if is_file else shorten(redact(call.object))
-    return b'{"kind":"call","seq":%d,"at":%d,"pid":%d,"tool":"%b","object":%b,"args":%b,"label":%b,%b,"us":%d,"epoch":%d%b' % (
+    is_file = call.tool in _FILE_TOOLS
+    named = call.object if is_file else redact(call.object)
+    body = b'{"kind":"call","seq":%d,"at":%d,"pid":%d,%b,"object":%b,"args":%b,%b,"us":%d,"epoch":%d' % (
         call.seq,
         call.at_ns,
         call.pid,
-        tool.encode(),
-        encode(named),
+        _TOOLS[call.tool],
+        encode(named if len(named) <= OBJECT_CHARS else shorten(named)),
         _arguments(call.args, is_file),
-        encode(call.label.name),
-        _verdicts(decision),
+        _label_and_verdicts(decision),
         latency_ns // 1000,
         decision.epoch,
-        _rest(decision),
     )
-
-
-def _rest(decision: Decision) -> bytes:
-    call = decision.call
-    if call.extent is None and call.content is None and not decision.taint:
-        return b""
-    taint = b',"taint":%b' % encode(decision.taint) if decision.taint else b""
-    return taint + _extent_and_content(call)
+    if decision.taint:
+        body += b',"taint":%b' % encode(decision.taint)
+    if call.extent is None and call.content is None:
+        return body
+    return body + _extent_and_content(call)
 
 
 def _extent_and_content(call: ToolCall) -> bytes:
@@ -172,24 +171,45 @@ def _extent_and_content(call: ToolCall) -> bytes:
     return part
 
 
-def _verdicts(decision: Decision) -> bytes:
-    verdicts = encode([_PLAIN.get(v.reason) if _is_plain(v) else _verdict(v) for v in decision.verdicts])
-    if decision.outcome is _ALLOW:
-        return b'"outcome":"allow","verdicts":' + verdicts
+_known_verdicts: dict[str, tuple[tuple[Verdict, ...], bytes]] = {}
+
+
+def _label_and_verdicts(decision: Decision) -> bytes:
+    """Return label, outcome and verdicts. Plain allows come from few objects: keep the latest bytes of each label."""
+    label = decision.call.label.name
+    known = _known_verdicts.get(label)
+    if known is not None and known[0] == decision.verdicts and decision.outcome is _ALLOW:
+        return known[1]
+    named = b'"label":%b,' % encode(label)
+    if decision.outcome is not _ALLOW:
+        return named + _denial(decision)
+    is_plain = all(map(_is_plain, decision.verdicts))
+    shown: JSON = len(decision.verdicts) if is_plain else [_verdict(v) for v in decision.verdicts]
+    part = named + b'"outcome":"allow","verdicts":%b' % encode(shown)
+    if len(_known_verdicts) >= _KNOWN:
+        _known_verdicts.clear()
+    _known_verdicts[label] = (decision.verdicts, part)
+    return part
+
+
+def _denial(decision: Decision) -> bytes:
     why = decision.deciding
-    denial: dict[str, JSON] = {"layer": None, "reason": NO_VERDICT}
+    denial: dict[str, JSON] = {"outcome": "deny", "layer": None, "reason": NO_VERDICT}
     if why is not None:
-        denial = {"layer": why.layer.value, "reason": why.reason}
+        denial |= {"layer": why.layer.value, "reason": why.reason}
         if why.score is not None and math.isfinite(why.score):
             denial["score"] = why.score
-    return b'"outcome":"deny",%b,"verdicts":%b' % (encode(denial)[1:-1], verdicts)
+    denial["verdicts"] = [_verdict(verdict) for verdict in decision.verdicts]
+    return encode(denial)[1:-1]
 
 
 def _is_plain(verdict: Verdict) -> bool:
     return verdict.outcome is _ALLOW and verdict.reason in _PLAIN and not verdict.detail and verdict.score is None
 
 
-def _verdict(verdict: Verdict) -> list[JSON]:
+def _verdict(verdict: Verdict) -> JSON:
+    if _is_plain(verdict):
+        return verdict.layer.value
     short: list[JSON] = [verdict.layer.value, verdict.outcome.value, verdict.reason]
     has_score = verdict.score is not None and math.isfinite(verdict.score)
     if verdict.detail or has_score:
@@ -200,7 +220,6 @@ def _verdict(verdict: Verdict) -> list[JSON]:
 
 
 _known_arguments: dict[Arguments, bytes] = {}
-_KNOWN = 1024
 
 
 def _arguments(args: Arguments, is_file: bool) -> bytes:

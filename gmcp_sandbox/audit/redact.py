@@ -2,8 +2,8 @@
 
 Guarantees:
 - What looks like a credential is replaced by `[redacted]`: user information in URLs, values of options, keys and query
-  parameters whose names say that they are secret, Authorization and cookie headers, tokens of well-known shapes, private
-  keys. It is a best effort, which errs on the side of hiding.
+  parameters whose names say that they are secret, Authorization and cookie headers, tokens of well-known shapes,
+  private keys. It is a best effort, which errs on the side of hiding.
 - What is long is cut, and says how long it was and by which digest it can be recognised.
 - Time is linear in the length that is looked at: every quantifier is bounded or its matches cannot overlap.
 """
@@ -25,7 +25,7 @@ WORDS = 1024
 DIGEST_BYTES = 20
 """Digests of content are the first 160 bits of Blake3 (`b3sum --length 20`)."""
 
-_SECRET_NAME = (
+_TELLING_NAME = (
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret|credential|api[-_]?key|access[-_]?key|private[-_]?key|"
     r"(?:access|auth|bearer|id|refresh|session)[-_]?token|token(?!s\b|iz)|session[-_]?id|signature)"
 )
@@ -40,9 +40,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1\2{REDACTED}",
     ),
-    (re.compile(rf"(?i)({_SECRET_NAME}[\w-]{{0,32}}[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}"), rf"\1{REDACTED}"),
+    (re.compile(rf"(?i)({_TELLING_NAME}[\w-]{{0,32}}[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}"), rf"\1{REDACTED}"),
     (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"), REDACTED),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"), REDACTED),
     (
         re.compile(
             r"\b(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}|sk-[\w-]{16,255}|"
@@ -52,7 +52,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         REDACTED,
     ),
 )
-_SECRET_OPTION = re.compile(rf"(?i)--?[\w-]{{0,32}}{_SECRET_NAME}[\w-]{{0,32}}")
+_TELLING_OPTION = re.compile(rf"(?i)--?[\w-]{{0,32}}{_TELLING_NAME}[\w-]{{0,32}}")
 _USER_OPTIONS = frozenset({"-u", "--user", "-U", "--proxy-user"})
 _WINDOW_EDGE = 512
 
@@ -107,4 +107,4 @@ def redact_words(words: Sequence[str]) -> list[str]:
 def _is_secret_after(option: str, word: str) -> bool:
     if option in _USER_OPTIONS:
         return ":" in word
-    return len(option) < 128 and not word.startswith("-") and _SECRET_OPTION.fullmatch(option) is not None
+    return len(option) < 128 and not word.startswith("-") and _TELLING_OPTION.fullmatch(option) is not None

@@ -1,7 +1,7 @@
 """The files of a session's log: their names, and how they are opened for reading.
 
-A session writes `audit.jsonl`, then `audit.1.jsonl`, `audit.2.jsonl` and so on. Files are opened without following a link
-and must be regular.
+A session writes `audit.jsonl`, then `audit.1.jsonl`, `audit.2.jsonl` and so on. Files are opened without following a
+link and must be regular.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Guarantees:
 - When `append` returns, the record is in the kernel's page cache and survives a kill of this process.
 - A failed or short write is taken back (the file is cut to its last whole record), and from then on every call raises:
   a session whose log is broken stops.
-- All files of the log together stay within the budget. When it is used up, an event says so and `append` raises; room for
-  the event and the seal is kept free from the start.
+- All files of the log together stay within the budget. When it is used up, an event says so and `append` raises; room
+  for the event and the seal is kept free from the start.
 - A later file starts with the last hash of the one before and is there before the earlier one says that it ended.
 
 Left to others: time (`clock`), when to sync, one process (and, but for `sync`, one thread) using it.
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 
-from gmcp_sandbox.audit.chain import START, TAIL, link
+from gmcp_sandbox.audit.chain import START, TAIL, linker
 from gmcp_sandbox.audit.encode import JSON
 from gmcp_sandbox.audit.record import (
+    MAX_LINE,
     MAX_SEAL,
     Genesis,
     again_body,
@@ -30,6 +32,7 @@ from gmcp_sandbox.audit.record import (
     segment_body,
 )
 from gmcp_sandbox.audit.segments import segment_name
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Outcome
 from gmcp_sandbox.errors import AuditError
 
@@ -45,6 +48,8 @@ _ROTATION = 1024
 """More than the two lines that a change of files costs."""
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _ALLOW = Outcome.ALLOW
+_SPENT = "the byte budget of the log is used up"
+_RAISE_BUDGET = "raise limits.log_bytes in the profile"
 
 
 class AuditWriter:
@@ -57,55 +62,47 @@ class AuditWriter:
     """
 
     def __init__(self, directory_fd: int, session: str, budget_bytes: int, clock: Callable[[], int]) -> None:
-        """Use `create`; this makes a writer without a file."""
+        """Use `create`; this makes a writer without a first record."""
         self.allowed = 0
         self.denied = 0
         self.dirty = False
-        self._directory = os.dup(directory_fd)
-        self._session = session
+        self.session = session
         self._clock = clock
-        self._left = budget_bytes - RESERVE
+        self._left = budget_bytes - RESERVE  # what the current file may grow to within the budget
         self._segment_bytes = min(budget_bytes // 8, MAX_SEGMENT)
         self._index = 0
-        self._fd = -1
         self._size = 0
-        self._limit = 0
+        self._first_size = 0
+        self._limit = 0  # below this size a record needs no further thought
         self._records = 0
+        self._link = linker()
         self._previous = START
-        self._totals: dict[str, list[int]] = {}
+        self._totals: dict[str, list[int]] = {tool.value: [0, 0] for tool in Tool}
         self._repeats: dict[object, int] = {}
+        self._is_spent = False
         self._broken: str | None = None
-        self._is_sealed = False
-        self._to_sync: list[int] = []
         self._sync_lock = threading.Lock()
+        self._to_sync: deque[int] = deque()
+        self._fd = -1
+        self._directory = os.dup(directory_fd)
 
     @classmethod
-    def create(
-        cls, directory_fd: int, genesis: Genesis, *, budget_bytes: int, clock: Callable[[], int]
-    ) -> AuditWriter:
+    def create(cls, directory_fd: int, genesis: Genesis, *, budget_bytes: int, clock: Callable[[], int]) -> AuditWriter:
         """Start a log in a directory and write its first record.
 
         Raises:
             AuditError: There is a log already, it cannot be written, or the budget is too small.
         """
         first = genesis_body(genesis)
-        if budget_bytes < max(MIN_BUDGET, RESERVE + 2 * len(first)):
-            raise AuditError(
-                f"a log budget of {budget_bytes} bytes is too small", hint="raise limits.log_bytes in the profile"
-            )
+        if budget_bytes < max(MIN_BUDGET, 2 * (RESERVE + len(first))) or len(first) > MAX_LINE - TAIL:
+            raise AuditError(f"a log budget of {budget_bytes} bytes is too small", hint=_RAISE_BUDGET)
         writer = cls(directory_fd, genesis.session, budget_bytes, clock)
         try:
-            writer._open_segment()
-            writer._put(first)
+            writer._start_segment(writer._open_segment(), first)
         except AuditError:
             writer.close()
             raise
         return writer
-
-    @property
-    def session(self) -> str:
-        """Id of the session."""
-        return self._session
 
     def append(self, decision: Decision, latency_ns: int) -> None:
         """Write one decision with one system call; equal ones refer to the first.
@@ -115,26 +112,34 @@ class AuditWriter:
         """
         call = decision.call
         is_allowed = decision.outcome is _ALLOW
-        why: object = None if is_allowed else decision.deciding
-        key = (call.object, call.tool, call.args, call.label.name, decision.epoch, is_allowed, why)
+        key = (call.object, call.tool, call.args, call.label.name, decision.epoch, is_allowed or decision.deciding)
         try:
             ref = self._repeats.get(key)
         except TypeError:  # arguments that the schema layer refused need not be hashable
-            ref, key = None, None  # type: ignore[assignment]
-        body = call_body(decision, latency_ns) if ref is None else again_body(call, ref, latency_ns)
-        if self._size + len(body) > self._limit:
-            if self._make_room(len(body)) and ref is not None:  # a new file cannot refer to the one before
-                ref, body = None, call_body(decision, latency_ns)
-        self._put(body)
-        if ref is None and key is not None and len(body) <= REPEATABLE:
-            self._remember(key, call.seq)
-        counts = self._totals.get(call.tool) or self._totals.setdefault(call.tool.value, [0, 0])
+            self._append_once(decision, latency_ns)
+        else:
+            if ref is None:
+                if self._append_once(decision, latency_ns) <= REPEATABLE:
+                    self._remember(key, call.seq)
+            else:
+                body = again_body(call, ref, latency_ns)
+                if self._size + len(body) > self._limit and self._make_room(len(body)):
+                    self._append_once(decision, latency_ns)  # a new file cannot refer to the one before
+                else:
+                    self._put(body)
         if is_allowed:
             self.allowed += 1
-            counts[0] += 1
+            self._totals[call.tool][0] += 1
         else:
             self.denied += 1
-            counts[1] += 1
+            self._totals[call.tool][1] += 1
+
+    def _append_once(self, decision: Decision, latency_ns: int) -> int:
+        body = call_body(decision, latency_ns)
+        if self._size + len(body) > self._limit:
+            self._make_room(len(body))
+        self._put(body)
+        return len(body)
 
     def event(self, name: str, **fields: JSON) -> None:
         """Write down something that is no decision.
@@ -153,13 +158,9 @@ class AuditWriter:
         Raises:
             AuditError: The log could not be sealed; it ends with its last record.
         """
-        if self._is_sealed:
-            raise AuditError("the log is sealed already")
+        totals = {tool: counts for tool, counts in self._totals.items() if any(counts)}
         try:
-            if self._left < 0:
-                self._broken = None  # the budget ended the session; nothing else is wrong with the log
-            self._put(seal_body(self._clock(), self._records, self._totals, outcome))
-            self._is_sealed = True
+            self._put(seal_body(self._clock(), self._records, totals, outcome))
             self.sync()
         finally:
             self.close()
@@ -174,15 +175,14 @@ class AuditWriter:
             if self._fd < 0:
                 return
             self.dirty = False
-            done, self._to_sync = self._to_sync, []
             try:
-                for fd in done:
-                    os.fdatasync(fd)
-                    os.close(fd)
+                while self._to_sync:
+                    os.fdatasync(self._to_sync[0])
+                    os.close(self._to_sync.popleft())
                 os.fdatasync(self._fd)
                 os.fsync(self._directory)
             except OSError as error:
-                self._broken = f"the log could not be synced: {error.strerror}"
+                self._broken = f"it could not be synced: {error.strerror}"
                 raise AuditError("cannot sync the audit log", cause=error.strerror or "") from error
 
     def close(self) -> None:
@@ -191,7 +191,7 @@ class AuditWriter:
             for fd in (*self._to_sync, self._fd, self._directory):
                 if fd >= 0:
                     os.close(fd)
-            self._to_sync = []
+            self._to_sync.clear()
             self._fd = self._directory = -1
             self._broken = self._broken or "it is closed"
 
@@ -199,15 +199,15 @@ class AuditWriter:
         """Chain a body and write the line, whole or not at all."""
         if self._broken is not None:
             raise AuditError("the audit log takes no more records", cause=self._broken)
-        digest, line = link(self._previous, body)
+        digest, line = self._link(self._previous, body)
         try:
             written = os.write(self._fd, line)
         except OSError as error:
             self._take_back(error.strerror or type(error).__name__)
-            raise AuditError("cannot write the audit log", cause=error.strerror or "", hint=_HINT) from error
+            raise AuditError("cannot write the audit log", cause=error.strerror or "") from error
         if written != len(line):
             self._take_back("a record was written in part")
-            raise AuditError("cannot write the audit log", cause="the disk is full", hint=_HINT)
+            raise AuditError("cannot write the audit log", cause="only a part was written: is the disk full?")
         self._previous = digest
         self._size += written
         self._records += 1
@@ -229,51 +229,56 @@ class AuditWriter:
     def _make_room(self, body_bytes: int) -> bool:
         """Start a new file when this one is full; return whether it did.
 
+        A file takes at least one record, however long, so that a long record cannot start files without end.
+
         Raises:
-            AuditError: The budget is used up.
+            AuditError: The budget is used up, or the new file cannot be written.
         """
         if self._broken is not None:
-            return False  # `_put` says so
-        if self._size + body_bytes + TAIL + _ROTATION > self._left:
+            return False  # `_put` raises
+        needed = self._size + body_bytes + TAIL + _ROTATION
+        if self._is_spent or needed > self._left:
             self._spend(body_bytes)
-        if self._index_is_fresh or self._size + body_bytes + TAIL <= self._segment_bytes:
-            self._limit = self._left - TAIL - _ROTATION
+        if needed <= self._segment_bytes or self._size == self._first_size:
             return False
         self._rotate()
         return True
 
     def _spend(self, body_bytes: int) -> None:
-        used = "the byte budget of the log is used up"
-        self._put(event_body("budget", self._clock(), {"left": max(0, self._left - self._size), "wanted": body_bytes}))
-        self._left = -1
-        self._broken = used
-        raise AuditError("the audit log is full", cause=used, hint="raise limits.log_bytes in the profile")
-
-    @property
-    def _index_is_fresh(self) -> bool:
-        return self._segment_records_from == self._records
+        if not self._is_spent:
+            self._is_spent = True
+            self._limit = -1
+            self._put(event_body("budget", self._clock(), {"left": self._left - self._size, "wanted": body_bytes}))
+        raise AuditError("the audit log is full", cause=_SPENT, hint=_RAISE_BUDGET)
 
     def _rotate(self) -> None:
-        old, old_size = self._fd, self._size
+        """Go on in the next file: (1) make it, (2) say so in the old one, (3) link it to the old one."""
         self._index += 1
         try:
-            self._open_segment()
-        except AuditError:
-            self._broken = "the next file could not be opened"
+            new = self._open_segment()
+        except AuditError as error:
+            self._broken = str(error)
             raise
-        new, self._fd, self._size = self._fd, old, old_size
-        self._put(event_body("rotate", self._clock(), {"next": self._index}))
+        try:
+            self._put(event_body("rotate", self._clock(), {"next": self._index}))
+        except AuditError:
+            os.close(new)
+            raise
+        self._to_sync.append(self._fd)
         self._left -= self._size
-        self._fd, self._size = new, 0
-        self._to_sync.append(old)
         self._repeats.clear()
-        self._put(segment_body(self._session, self._index, self._previous, self._clock()))
-        self._start_segment()
+        self._start_segment(new, segment_body(self.session, self._index, self._previous, self._clock()))
 
-    def _open_segment(self) -> None:
+    def _start_segment(self, fd: int, first: bytes) -> None:
+        self._fd = fd
+        self._size = 0
+        self._put(first)
+        self._first_size = self._size
+        self._limit = min(self._segment_bytes, self._left) - TAIL - _ROTATION
+
+    def _open_segment(self) -> int:
         name = segment_name(self._index)
         try:
-            self._fd = os.open(name, _FLAGS, 0o600, dir_fd=self._directory)
+            return os.open(name, _FLAGS, 0o600, dir_fd=self._directory)
         except OSError as error:
             raise AuditError(f"cannot create the audit log {name}", cause=error.strerror or "") from error
-        self._size = 0

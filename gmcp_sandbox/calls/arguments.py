@@ -54,6 +54,8 @@ class FsCreate(Arguments, frozen=True):
     """Permission bits, 0 to 0o7777."""
     target: str | None = None
     """What a symbolic link says, or the object's path that a hard link names."""
+    lowers: bool = False
+    """The new name would give the object a lower label, or lead around a guard; never granted."""
 
 
 class FsDelete(Arguments, frozen=True):
@@ -63,12 +65,13 @@ class FsDelete(Arguments, frozen=True):
 
 
 class FsRename(Arguments, frozen=True):
-    """Move a name to `target`, another path in the view. `kind` is what is moved."""
+    """Move a name to `target`, another path in the view."""
 
     target: str
     replaces: bool = False
     exchange: bool = False
-    kind: Literal["file", "dir", "symlink", "other"] = "file"
+    lowers: bool = False
+    """The target would give the object, or something in it, a lower label, or lead around a guard; never granted."""
 
 
 class FsSetattr(Arguments, frozen=True):

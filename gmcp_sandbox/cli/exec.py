@@ -57,12 +57,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _launch(args: argparse.Namespace, prepared: Preparation) -> int:
     """Start the supervisor, be the front until the end, and say how it ended."""
+    from gmcp_sandbox.cli.preparation import with_kept_home
     from gmcp_sandbox.monitor.statedir import StateDir
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.relay import Relay
     from gmcp_sandbox.proc.stdio import Stdio
 
     state = StateDir.open()
+    state.collect()
+    prepared = with_kept_home(prepared, state)
     session = state.create_session()
     stdio = Stdio.like_ours(prepared.identity)
     front_line, agent_line = Channel.pair()

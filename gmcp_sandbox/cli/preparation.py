@@ -9,17 +9,25 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
+
+from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.errors import AgentError, UsageError
 from gmcp_sandbox.monitor.profiles import load_profile
-from gmcp_sandbox.monitor.resolve import find_python, resolve_view
+from gmcp_sandbox.monitor.interpreters import find_python
+from gmcp_sandbox.monitor.resolve import resolve_view
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.view import View
 from gmcp_sandbox.proc.environment import allowed_environment
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.program import Program
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.monitor.statedir import StateDir
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,19 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
         environment=allowed_environment(profile.environment, environ),
         cwd=os.fsencode(_working_directory(workspace)),
     )
+    if profile.explain:
+        resolved = View.of((*resolved.mounts, EXPLANATIONS_MOUNT), resolved.symlinks, resolved.notes)
     agent = args.name or Path(args.command[0]).stem
     return Preparation(agent, workspace, home, profile, resolved, Identity.of_caller(), program)
+
+
+def with_kept_home(prepared: Preparation, state: StateDir) -> Preparation:
+    """Put the agent's kept directory behind scratch trees that the profile wants to persist."""
+    if not any(mount.persist for mount in prepared.view.mounts):
+        return prepared
+    kept = str(state.home_of(prepared.agent))
+    mounts = [msgspec.structs.replace(each, source=kept) if each.persist else each for each in prepared.view.mounts]
+    return replace(prepared, view=View.of(mounts, prepared.view.symlinks, prepared.view.notes))
 
 
 def _workspace(wanted: str | None) -> Path:

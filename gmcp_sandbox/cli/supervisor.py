@@ -10,10 +10,15 @@ import contextlib
 import os
 import resource
 import signal
+import time
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gmcp_sandbox.errors import SandboxError
+import msgspec
+
+from gmcp_sandbox.errors import HostError, SandboxError
+from gmcp_sandbox.monitor.procfacts import identify
+from gmcp_sandbox.monitor.statedir import Meta
 from gmcp_sandbox.proc import launch as proc_launch
 
 if TYPE_CHECKING:
@@ -55,26 +60,67 @@ def _raise_descriptor_limit() -> None:
 
 
 def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: Channel) -> dict[str, Any]:
-    from gmcp_sandbox.cli.assembly import assemble
+    """Run the session on a launch that has begun; return the last message to the front."""
+    from gmcp_sandbox.cli.assembly import assemble, open_log
+    from gmcp_sandbox.cli.explanations import Explanations
 
     started.map_ids(prepared.identity)
-    assembled = assemble(prepared, session)
+    audit = open_log(prepared, session, enforced(prepared))
+    meta = describe(prepared)
+    session.write_meta(meta)
+    ending = None
     try:
-        fds = started.receive_mounts()
         import trio
 
         from gmcp_sandbox.cli.services import Services
 
-        ending = trio.run(Services(assembled, started, report, fds).run)
-        assembled.audit.seal({"reason": ending.reason, "code": ending.code})
+        fds = started.receive_mounts()
+        assembled = assemble(prepared, session, audit, fds.get("scratch"), Explanations(report))
+        ending = trio.run(Services(assembled, started, report, fds["fuse"]).run)
     finally:
-        assembled.audit.close()
+        started.kill()
+        reason = {"reason": ending.reason, "code": ending.code} if ending else {"reason": "failed", "code": 125}
+        with contextlib.suppress(SandboxError):  # a log that broke is the ending already
+            audit.seal(reason)
+        audit.close()
+        with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
+            session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=reason["code"]))
     return {
         "code": ending.code,
         "error": ending.error,
         "hint": ending.hint,
         "reason": ending.reason,
-        "allowed": assembled.audit.allowed,
-        "denied": assembled.audit.denied,
+        "allowed": audit.allowed,
+        "denied": audit.denied,
         "probe": False,
+    }
+
+
+def describe(prepared: Preparation) -> Meta:
+    """Return what `ps` shows of this session. The caller is its supervisor."""
+    myself = identify(os.getpid())
+    if myself is None:
+        raise HostError("cannot read /proc", cause="/proc is not mounted, or hides processes")
+    return Meta(
+        agent=prepared.agent,
+        profile=prepared.profile.name,
+        digest=prepared.profile.digest,
+        supervisor=myself,
+        argv=tuple(os.fsdecode(word) for word in prepared.program.argv),
+        started_ns=time.time_ns(),
+        workspace=str(prepared.workspace),
+    )
+
+
+def enforced(prepared: Preparation) -> dict[str, str]:
+    """Say what this session enforces, for the genesis record: every step of the plan takes effect or nothing starts."""
+    kind = "root's unprivileged range" if prepared.identity.is_root else "the caller's own id"
+    return {
+        "namespaces": "user, mount, pid, network, ipc, uts, cgroup",
+        "ids": kind,
+        "filesystem": "FUSE, noexec but for bound trees",
+        "network": "none but its own loopback",
+        "seccomp": "refusal list",
+        "capabilities": "none",
+        "probe": "no model",
     }

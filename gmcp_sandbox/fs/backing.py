@@ -108,7 +108,7 @@ class Backing:
             return stat_fd(node.handles[0].fd)
         if node.fd >= 0:
             return stat_fd(node.fd)
-        for parent, name in list(node.names()):
+        for parent, name in node.names():
             try:
                 found = self.name_stat(parent, name)
             except OSError:
@@ -126,7 +126,7 @@ class Backing:
         if isinstance(node, Fixed) or node.parent is None:
             return self._reopen(node, flags)
         last: OSError = fail(errno.ESTALE)
-        for parent, name in list(node.names()):
+        for parent, name in node.names():
             try:
                 fd = os.open(name, flags | _FILE, dir_fd=self.directory(parent))
             except OSError as error:
@@ -149,7 +149,7 @@ class Backing:
             return os.dup(node.fd)
         if node.handles:
             return os.open(magic(node.handles[0].fd), os.O_PATH | os.O_CLOEXEC)
-        for parent, name in list(node.names()):
+        for parent, name in node.names():
             try:
                 fd = os.open(name, _HOLD, dir_fd=self.directory(parent))
             except OSError:
@@ -180,3 +180,17 @@ class Backing:
             if first.fd == one:
                 return one, two
         raise fail(errno.ESTALE)
+
+    def adopt(self, node: Node, fd: int) -> None:
+        """Keep an open descriptor as the hold on an object without a name."""
+        node.fd = fd
+        node.recent = True
+        self._remember(node)
+
+    def close(self) -> None:
+        """Close every cached descriptor."""
+        for node in self._open:
+            if node.fd >= 0:
+                os.close(node.fd)
+                node.fd = -1
+        self._open.clear()

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gmcp_sandbox.calls.labels import Label
@@ -101,12 +100,11 @@ class Node:
         """True for a regular file."""
         return self.kind == 0o100000
 
-    def names(self) -> Iterator[Name]:
-        """Yield the known names, the one that was used last first."""
-        if self.parent is not None:
-            yield self.parent, self.name
-        if self.more is not None:
-            yield from self.more
+    def names(self) -> list[Name]:
+        """Return the known names, the one that was used last first."""
+        if self.parent is None:
+            return []
+        return [(self.parent, self.name), *self.more] if self.more else [(self.parent, self.name)]
 
     def has_name(self, parent: Node, name: bytes) -> bool:
         """Return True when `name` in `parent` is known to be this object."""
@@ -198,7 +196,7 @@ class NodeTable:
             self._collect(former)
             self.generation += 1
         known = [entry for entry in node.names() if entry[0] is not parent or entry[1] != name]
-        if len(known) == sum(1 for _ in node.names()):
+        if len(known) == len(node.names()):
             parent.kids += 1
         node.parent = parent
         node.name = name

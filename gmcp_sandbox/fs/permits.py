@@ -58,8 +58,11 @@ class Permits:
         generation = self._table.generation
         if node.generation == generation:
             return node.path
-        if isinstance(node, Fixed) or node.parent is None:
-            node.label = node.sticky = highest(node.sticky, node.label)
+        if isinstance(node, Fixed):
+            guard = self.guard_for(node.path) if node.is_file else None
+            self._adopt(node, node.path, self.labels.of(node.path) if node.place is not None else node.sticky, guard)
+        elif node.parent is None:
+            node.label = node.sticky  # unlinked: the last path stays, for the records
         elif node.more is None:
             path = self.path_of(node.parent, node.name)
             self._adopt(node, path, self.labels.of(path), self.guard_for(path) if node.is_file else None)
@@ -165,12 +168,14 @@ class Permits:
         """Ask, for the record, about a name that the view does not show; return what to raise."""
         path = self.path_of(parent, name)
         await self._mediate(self._call(tool, path, args, label=OUTSIDE, pid=pid))
-        return fail(errno.ENOENT if tool is Tool.FS_STAT else errno.EROFS)
+        if tool is Tool.FS_STAT:
+            return fail(errno.ENOENT)
+        return fail(errno.EACCES if parent.place is not None and parent.place.is_writable else errno.EROFS)
 
 
 def refusal(tool: Tool, label: Label, node: Node) -> OSError:
     """Return how a refused call looks to the agent."""
-    if label is OUTSIDE or label.rank >= OUTSIDE.rank:
+    if label.rank >= OUTSIDE.rank:
         return fail(errno.ENOENT)
     if tool not in _READING and (node.place is None or not node.place.is_writable):
         return fail(errno.EROFS)

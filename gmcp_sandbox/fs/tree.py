@@ -68,6 +68,7 @@ class Tree:
         places: Mounts that are shown, by sandbox path.
         home_device: Device of the first writable mount with a source (the workspace); its inode numbers are shown
             as they are.
+        home_fd: Of the workspace, or of the mount that comes first; what statfs tells about.
     """
 
     def __init__(self, view: View, backings: Mapping[str, int], table: NodeTable) -> None:
@@ -86,6 +87,7 @@ class Tree:
         self._started = int(time.time())
         self.places: dict[str, Place] = {}
         self.home_device: int | None = None
+        self.home_fd = -1
         self.root = self._new("/", None, SYSTEM)
         for mount in view.mounts:
             self._mount(mount, backings)
@@ -159,6 +161,9 @@ class Tree:
             node.children = None
         if self.home_device is None and mount.mode is MountMode.RW and found.is_dir:
             self.home_device = found.key[0]
+            self.home_fd = node.fd
+        elif self.home_fd < 0:
+            self.home_fd = node.fd
 
     def _source(self, mount: Mount, given: int | None) -> int:
         if given is not None:
@@ -183,6 +188,11 @@ class Tree:
     def stat(self, node: Fixed) -> Stat:
         """Return what a fixed node shows: its host object's attributes, or its own."""
         return stat_fd(node.fd) if node.fd >= 0 else node.stat
+
+    def descriptor(self, path: str) -> int | None:
+        """Return the descriptor of a mount's root directory; None when it shows a file."""
+        node = self._reach(path)
+        return node.fd if node.is_dir else None
 
     def close(self) -> None:
         """Give back every descriptor."""

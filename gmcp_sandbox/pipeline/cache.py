@@ -4,8 +4,8 @@ Invariants:
 - An entry is used only in the epoch in which it was made: another epoch than the last one empties the memory first.
 - At most `limit` entries: one more empties the memory. That costs a few thousand misses in a session of many files, and
   no bookkeeping on a hit.
-- The key is (tool, object, arguments, label). Offsets, lengths, content, time and process are not in it, so nothing that
-  depends on them may be in an entry.
+- The key is (tool, object, arguments, label). Offsets, lengths, content, time and process are not in it, so nothing
+  that depends on them may be in an entry.
 """
 
 from __future__ import annotations
@@ -45,13 +45,11 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         judgement: As it is given out when rate allows.
         rate_at: Index of rate's verdict; -1 when the call was denied before rate is asked.
         needs_content: The prefilter's verdict stands only for calls whose content it has judged.
-        is_probed: The gate has answered, for a call without content.
     """
 
     judgement: Judgement
     rate_at: int
     needs_content: bool = False
-    is_probed: bool = False
 
 
 class DecisionCache:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0"
+)
 _JOINERS = "\u200c\u200d"
 """Rightly used inside emoji, and in Persian and Indic words: a disguise only between ASCII letters."""
 _REORDERING = "\u202a-\u202e\u2066-\u2069"

@@ -3,8 +3,8 @@
 A rule holds when every selector that it has matches the call and the session. Of the rules that hold, one that denies
 wins over any that asks, and among equals the first in the profile gives the reason (`constitution.<rule id>`).
 
-A rule with `paths` says nothing about hosts and MCP, a rule with `hosts` nothing about paths. Of a rename or a hard link
-either path is enough to match. `taint` matches when the session has read any of the labels.
+A rule with `paths` says nothing about hosts and MCP, a rule with `hosts` nothing about paths. Of a rename or a hard
+link either path is enough to match. `taint` matches when the session has read any of the labels.
 """
 
 from __future__ import annotations

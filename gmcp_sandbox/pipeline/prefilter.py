@@ -1,18 +1,18 @@
 """Layer 4: known attacks, by pattern, and contents that would run on the host.
 
-What a hit leads to depends on where the text goes (`patterns.DENIED`): what is run, said to a tool or sent is denied on
-a sure hit; what is written to a file is allowed and noted (`prefilter.flagged`), because a coding agent must be able to
-write, clone and install files that hold such strings.
+What a hit leads to depends on where the text goes (`patterns.DENIED`): what is run, said to a tool or sent is denied
+on a sure hit; what is written to a file is allowed and noted (`prefilter.flagged`), because a coding agent must be able
+to write, clone and install files that hold such strings.
 
-Content guards (`policy/guards.py`) are no patterns: they deny by what a guarded file would come to say. What they
-cannot see, they deny:
-- a guarded path that is written, or that something is moved onto, without the content being there (but a moved directory:
-  a guarded name says nothing about directories);
-- a link between a guarded name and one that is not, because the content could be changed under the other name later;
-- an exchange that puts an unseen content under a guarded name.
+Content guards (`policy/guards.py`) are no patterns: they deny by what a guarded file would come to say. Where they
+cannot see that, they deny, too:
+- a guarded path that is written without its whole content being there;
+- a link between a guarded name and one that is not, because the content could be changed under the other name later.
+A move without content is a move of something else than a regular file: whoever asks brings the bytes of every regular
+file that comes under a guarded name, one call for each direction of an exchange, and says `lowers` of links.
 
-Invariant: `judge` on a call without content looks at nothing but tool, object and arguments, unless `depends_on_content`
-says so; the decision cache relies on it.
+Invariant: `judge` on a call without content looks at nothing but tool, object and arguments, unless
+`depends_on_content` says so; the decision cache relies on it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.layer import allow, deny
-from gmcp_sandbox.pipeline.patterns import DENIED, Category, Channel, Severity
+from gmcp_sandbox.pipeline.patterns import DENIED, Channel, Severity
 from gmcp_sandbox.pipeline.scan import Budget, Hits, Scanner
 from gmcp_sandbox.policy.guards import Guard, guard_for
 from gmcp_sandbox.policy.state import SessionState
@@ -216,17 +216,8 @@ def _guard_create(call: ToolCall) -> str | None:
 
 
 def _guard_rename(call: ToolCall) -> str | None:
-    move = cast(FsRename, call.args)
-    if move.kind == "dir" and not move.exchange:
-        return None
-    if move.exchange and guard_for(call.object) is not None:
-        return "an exchange with a guarded name"
-    guard = guard_for(move.target)
-    if guard is None:
-        return None
-    if move.kind == "symlink":
-        return None if guard_for(call.object) is not None else "a link from a guarded name to another"
-    return _judge_content(guard, call.content)
+    guard = guard_for(cast(FsRename, call.args).target)
+    return None if guard is None or call.content is None else guard.judge(call.content)
 
 
 _GUARD_JUDGES: dict[Tool, Callable[[ToolCall], str | None]] = {

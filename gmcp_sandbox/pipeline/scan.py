@@ -1,11 +1,11 @@
 """One text, all patterns: which categories it hits, how surely.
 
-Guarantees: time is linear in the text; every byte of the text is looked at. Texts that are encoded inside of it (base64,
-hex, percent) are decoded and looked at again, up to `Budget`; a text with more of them than that hits
+Guarantees: time is linear in the text; every byte of the text is looked at. Texts that are encoded inside of it
+(base64, hex, percent) are decoded and looked at again, up to `Budget`; a text with more of them than that hits
 `encoded_payload` by itself, so that nothing hides behind the bound.
 
-Invariant: the set of patterns contains one that every text matches. When RE2 gives up (it answers "no match" then), that
-one is missing, and `scan` raises instead of finding nothing.
+Invariant: the set of patterns contains one that every text matches. When RE2 gives up (it answers "no match" then),
+that one is missing, and `scan` raises instead of finding nothing.
 """
 
 from __future__ import annotations

@@ -129,8 +129,7 @@ def _delete(args: Arguments) -> bool:
 
 
 def _rename(args: Arguments) -> bool:
-    move = cast(FsRename, args)
-    return is_path(move.target) and move.kind in ("file", "dir", "symlink", "other")
+    return is_path(cast(FsRename, args).target)
 
 
 def _setattr(args: Arguments) -> bool:
@@ -165,7 +164,9 @@ def _connect(args: Arguments) -> bool:
 
 def _send(args: Arguments) -> bool:
     to = cast(NetSend, args)
-    return to.port is None if to.protocol == "icmp" else to.protocol == "udp" and _is_port(to.port)
+    if to.protocol == "icmp":
+        return to.port is None
+    return str(to.protocol) == "udp" and _is_port(to.port)
 
 
 def _hello(args: Arguments) -> bool:

@@ -1,7 +1,8 @@
 """Layer 2: the agent's tier reaches what is asked, and a capability of the profile grants it.
 
 Both must hold. Default is deny: a (tool, label) that no capability names is denied, and so is any object whose label is
-`outside`, whatever the profile says. A rename or a hard link needs the grant for both of its paths.
+`outside`, and any move or link that would lower a label, whatever the profile says. A rename or a hard link needs the
+grant for both of its paths.
 
 Tiers: looking needs none beyond the grant; changing and running need `limited`; what the user or the host will trust
 later (private files, watched files) needs `standard` to change; secrets and the system need `trusted`. Reading a secret
@@ -25,11 +26,23 @@ from gmcp_sandbox.policy.state import SessionState
 
 LOOKING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ})
 CHANGING = frozenset({Tool.FS_WRITE, Tool.FS_CREATE, Tool.FS_DELETE, Tool.FS_RENAME, Tool.FS_SETATTR})
+_NAMING = frozenset({Tool.FS_RENAME, Tool.FS_CREATE})
 HOSTS = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
 """Tools whose object is a host."""
 
-_CHANGE_TIERS = {"workspace": Tier.LIMITED, "scratch": Tier.UNTRUSTED, "private": Tier.STANDARD, "watched": Tier.STANDARD}
-_EXEC_TIERS = {"system": Tier.UNTRUSTED, "scratch": Tier.LIMITED, "workspace": Tier.LIMITED, "private": Tier.STANDARD}
+_CHANGE_TIERS = {
+    "scratch": Tier.UNTRUSTED,
+    "workspace": Tier.LIMITED,
+    "private": Tier.STANDARD,
+    "watched": Tier.STANDARD,
+}
+_EXEC_TIERS = {
+    "system": Tier.UNTRUSTED,
+    "scratch": Tier.LIMITED,
+    "workspace": Tier.LIMITED,
+    "watched": Tier.LIMITED,
+    "private": Tier.STANDARD,
+}
 _OTHER_TIERS = {Tool.FS_STAT: Tier.UNTRUSTED, Tool.FS_LIST: Tier.UNTRUSTED, Tool.MCP_LIST: Tier.UNTRUSTED}
 
 Matcher = Callable[[str], bool]
@@ -59,6 +72,7 @@ class Trust:
         self._allow = allow(self.name)
         self._outside = deny(self.name, "outside_view")
         self._no_capability = deny(self.name, "no_capability")
+        self._lowers = deny(self.name, "lowers_label")
         self._too_low = {tier: deny(self.name, "tier", f"demands {tier.name.lower()}") for tier in Tier}
 
     def judge(self, call: ToolCall, state: SessionState) -> Verdict:
@@ -66,6 +80,8 @@ class Trust:
         label = call.label
         if label.name == OUTSIDE.name or label.rank >= OUTSIDE.rank:
             return self._outside
+        if call.tool in _NAMING and cast("FsRename | FsCreate", call.args).lowers:
+            return self._lowers
         cell = self._cells[call.tool].get(label.name)
         if cell is None:
             return self._no_capability
@@ -109,8 +125,10 @@ def _compile(capabilities: Iterable[Capability]) -> dict[Tool, dict[str, _Cell]]
 
 
 def _matcher(tool: Tool, patterns: list[str]) -> Matcher:
-    return compile_hosts(patterns) if tool in HOSTS else compile_globs(_rooted(tool, patterns))
-
-
-def _rooted(tool: Tool, patterns: list[str]) -> list[str]:
-    return patterns
+    if tool in HOSTS:
+        return compile_hosts(patterns)
+    if tool.startswith("mcp."):
+        # `server/tool` has no leading slash, and `server/*` must not match `other/server/x`.
+        matches = compile_globs("**" if pattern in ("*", "**") else "/" + pattern.lstrip("/") for pattern in patterns)
+        return lambda name: matches("/" + name)
+    return compile_globs(patterns)

@@ -14,6 +14,7 @@ from msgspec import Meta
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.profile import Caching, MountMode
 
+Text = Annotated[str, Meta(min_length=1)]
 Words = Annotated[tuple[str, ...], Meta(min_length=1)]
 Globs = Annotated[
     tuple[str, ...], Meta(min_length=1, description="Globs over sandbox paths; anchored with a leading slash.")
@@ -21,7 +22,7 @@ Globs = Annotated[
 Tools = Annotated[tuple[Tool, ...], Meta(min_length=1, description="Tools, by name.")]
 Labels = Annotated[tuple[str, ...], Meta(min_length=1, description="Labels, by name.")]
 Path = Annotated[str, Meta(min_length=1, description="Absolute path; `${workspace}`, `${home}` and `${user}` stand.")]
-Size = Annotated[int | str, Meta(description="Bytes, or text such as \"512MiB\".")]
+Size = Annotated[int | str, Meta(description='Bytes, or text such as "512MiB".')]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -148,15 +149,13 @@ REPLACEABLE = (
 class Document(Table, frozen=True):
     """A gmcp-sandbox profile: what one agent may do.
 
-    A file that extends another adds to its lists, merges into its tables and replaces its single values. `replaces` names
-    lists that it does not inherit.
+    A file that extends another adds to its lists, merges into its tables and replaces its single values. `replaces`
+    names lists that it does not inherit.
     """
 
     name: Name
     description: str | None = None
-    extends: Annotated[str | None, Meta(min_length=1, description="Shipped profile, or path relative to this file.")] = (
-        None
-    )
+    extends: Annotated[Text | None, Meta(description="Shipped profile, or path relative to this file.")] = None
     replaces: Annotated[tuple[str, ...], Meta(description="Lists of the extended profile that are dropped.")] = ()
     tier: Literal["untrusted", "limited", "standard", "trusted"] | None = None
     explain: Annotated[
@@ -168,7 +167,7 @@ class Document(Table, frozen=True):
     mounts: tuple[MountTable, ...] = ()
     symlinks: tuple[SymlinkTable, ...] = ()
     paths: tuple[PathTable, ...] = ()
-    capabilities: Annotated[tuple[CapabilityTable, ...] | None, Meta(min_length=1)] = None
+    capabilities: Annotated[tuple[CapabilityTable, ...], Meta(min_length=1)] | None = None
     rates: tuple[RateTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
     home: HomeTable = HomeTable()

@@ -1,15 +1,15 @@
 """Turn one TOML text into a `Document`, or say where it is wrong.
 
-Guarantees: a `ProfileError` names file, key and, where it can be found, the line; a misspelt key comes with the one that
-was probably meant. Nothing is ignored and nothing is made up.
+Guarantees: a `ProfileError` names file, key and, where it can be found, the line; a misspelt key comes with the one
+that was probably meant. Nothing is ignored and nothing is made up.
 """
 
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 import tomllib
-import types
 import typing
 
 import msgspec
@@ -85,7 +85,7 @@ def _refuse_unknown_keys(source: Source, data: object, kind: object, key: Key) -
 
 def _table_in(kind: object) -> type[Table] | None:
     """Return the table that a type is, or is a list or an option of."""
-    if isinstance(kind, type) and not isinstance(kind, types.GenericAlias):
+    if inspect.isclass(kind) and typing.get_origin(kind) is None:
         return kind if issubclass(kind, Table) else None
     for inner in typing.get_args(kind):
         found = _table_in(inner)
@@ -104,7 +104,13 @@ def _placed(message: str) -> tuple[str, Key]:
 
 
 def _plain(what: str) -> str:
-    words = {"`array`": "a list", "`object`": "a table", "`str`": "text", "`int`": "a whole number", "`bool`": "true or false"}
+    words = {
+        "`array`": "a list",
+        "`object`": "a table",
+        "`str`": "text",
+        "`int`": "a whole number",
+        "`bool`": "true or false",
+    }
     for word, plain in words.items():
         what = what.replace(word, plain)
     if "of length >= 1" in what:

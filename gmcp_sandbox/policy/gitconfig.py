@@ -1,8 +1,8 @@
 """Read git-config syntax as git itself does (git-config(1), "Syntax").
 
-Guarantees: any bytes give a `GitConfig`, never an exception. Its entries are those that git would have handed out before
-the first error, keys in git's canonical spelling (section and variable in lower case, a quoted subsection as it is).
-A value that the end of the file cuts off inside quotes is given too, with the error.
+Guarantees: any bytes give a `GitConfig`, never an exception. Its entries are those that git would have handed out
+before the first error, keys in git's canonical spelling (section and variable in lower case, a quoted subsection as it
+is). A value that the end of the file cuts off inside quotes is given too, with the error.
 
 Text is Latin-1 here: one character a byte, so that no encoding can hide anything.
 """
@@ -62,8 +62,7 @@ def parse_git_config(content: bytes) -> GitConfig:
     """Return the entries of a git configuration file."""
     entries: list[Entry] = []
     try:
-        for entry in _Reader(content.decode("latin-1")).entries():
-            entries.append(entry)
+        entries.extend(_Reader(content.decode("latin-1")).entries())
     except _SyntaxError as error:
         return GitConfig(tuple(entries), str(error))
     return GitConfig(tuple(entries))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gmcp_sandbox.calls.labels import OUTSIDE, SYSTEM, Label
+from gmcp_sandbox.calls.labels import OUTSIDE, SYSTEM, WATCHED, Label
+from gmcp_sandbox.policy.guards import guard_for
 from gmcp_sandbox.policy.match import Glob, GlobSet, components
 from gmcp_sandbox.policy.profile import Mount, MountMode, PathRule
 from gmcp_sandbox.policy.view import KERNEL_DIRECTORIES, ancestors
@@ -25,12 +26,10 @@ class Labeller:
     def __init__(
         self, mounts: Iterable[Mount], rules: Iterable[PathRule], symlinks: Iterable[tuple[str, str]] = ()
     ) -> None:
-        self._mounted = {
-            mount.path: OUTSIDE if mount.mode is MountMode.HIDDEN else mount.label for mount in mounts
-        }
+        self._mounted = {mount.path: OUTSIDE if mount.mode is MountMode.HIDDEN else mount.label for mount in mounts}
         shown = [path for path, label in self._mounted.items() if label is not OUTSIDE]
         links = [link for link, _target in symlinks]
-        self._fixed = {path: SYSTEM for path in (*KERNEL_DIRECTORIES, *links)}
+        self._fixed = dict.fromkeys((*KERNEL_DIRECTORIES, *links), SYSTEM)
         for path in (*shown, *KERNEL_DIRECTORIES, *links):
             for ancestor in ancestors(path):
                 if self._covering(ancestor) is None:
@@ -49,6 +48,21 @@ class Labeller:
         label, may_match = entry
         if path in self._mounted or path in self._fixed or may_match(name):
             return self._exactly(path)
+        return label
+
+    def of_link(self, path: str) -> Label:
+        """Return the label of a symbolic link that would stand at a path: what could lie below it counts, too.
+
+        A link in the place of `.git/hooks` brings a whole directory to where rules wait for one, and one in the place
+        of a file with a content guard brings content that nobody judged.
+        """
+        label = self.of(path)
+        names = components(path)
+        for rule in self._rules:
+            if rule.label.rank > label.rank and rule.waits_below(names):
+                label = rule.label
+        if label.rank < WATCHED.rank and guard_for(path) is not None:
+            label = WATCHED
         return label
 
     def _enter(self, directory: str) -> tuple[Label, Callable[[str], bool]]:
@@ -106,6 +120,9 @@ class _Rule:
 
     def matches(self, path: str) -> bool:
         return self._glob.matches(path) and not any(glob.matches(path) for glob in self._unless)
+
+    def waits_below(self, names: list[str]) -> bool:
+        return _ahead(self._glob, names) & ~self._glob.restart != 0
 
     def stands_differently(self, old: list[str], new: list[str]) -> bool:
         return any(_ahead(glob, old) != _ahead(glob, new) for glob in (self._glob, *self._unless))

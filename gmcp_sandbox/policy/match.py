@@ -1,7 +1,7 @@
 """Globs over sandbox paths and patterns over host names, compiled to predicates.
 
-A path glob is like a line of `.gitignore`: `*` and `?` stop at a slash, `[...]` is a class, `**` as a whole component is
-any number of directories, a backslash takes the next character as it is. With a leading slash the glob starts at the
+A path glob is like a line of `.gitignore`: `*` and `?` stop at a slash, `[...]` is a class, `**` as a whole component
+is any number of directories, a backslash takes the next character as it is. With a leading slash the glob starts at the
 root; without one it starts at any depth. It matches an object, not what lies below it: `x/**` is everything below `x`.
 
 Invariants:
@@ -29,10 +29,11 @@ class GlobError(ValueError):
 class Glob:
     """One compiled path glob.
 
-    A set of positions in the glob is an `int` with one bit for each; position `len(parts)` accepts.
+    A set of positions in the glob is an `int` with one bit for each; position `len(parts)` accepts. `restart` are the
+    positions that every walk has at any depth.
     """
 
-    __slots__ = ("_accept", "_match", "_parts", "_restart", "name_part", "pattern", "start")
+    __slots__ = ("_accept", "_match", "_parts", "name_part", "pattern", "restart", "start")
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -40,7 +41,7 @@ class Glob:
         self._match = tuple(_component(part) for part in self._parts)
         self._accept = 1 << len(self._parts)
         self.start = self._close(1)
-        self._restart = 0 if anchored else self.start
+        self.restart = 0 if anchored else self.start
         self.name_part = self._parts[0] if len(self._parts) == 1 and not anchored else None
 
     def _close(self, positions: int) -> int:
@@ -58,7 +59,7 @@ class Glob:
                     after |= 1 << index
                 elif self._match[index](name):
                     after |= 1 << (index + 1)
-        return self._close(after) | self._restart
+        return self._close(after) | self.restart
 
     def walk(self, path: str) -> int:
         """Return the positions after all components of a path."""
@@ -173,9 +174,7 @@ def _any_of(
     expression = re.compile("|".join(f"(?:{other})" for other in others), re.DOTALL).fullmatch
 
     def is_match(name: str) -> bool:
-        return (
-            name in literals or name.endswith(suffixes) or name.startswith(prefixes) or expression(name) is not None
-        )
+        return name in literals or name.endswith(suffixes) or name.startswith(prefixes) or expression(name) is not None
 
     return is_match
 

@@ -4,36 +4,28 @@ Guarantees: the profile is complete, its paths are absolute and normal and hold 
 tool, label and tier exists. Anything else is a `ProfileError`; no default stands in for what is wrong.
 
 How files join, from the first ancestor to the file itself: single values replace, tables merge, lists append (a mount
-replaces an inherited one at the same path, a rule one of the same id). A list named in `replaces` is not inherited.
+or link replaces an inherited one at the same path, a rule one of the same id). A list that a file names in `replaces`
+is not inherited.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from blake3 import blake3
 
-from gmcp_sandbox.policy.build import (
-    Variables,
-    build_capability,
-    build_limits,
-    build_mount,
-    build_rule,
-    build_path_rules,
-    check_environment,
-    check_home_file,
-    check_labels,
-    normal_path,
-)
-from gmcp_sandbox.policy.document import REPLACEABLE, Document
-from gmcp_sandbox.policy.fields import Source, read_document, suggest
+from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.policy.build import Builder
+from gmcp_sandbox.policy.document import REPLACEABLE, Document, LimitsTable
+from gmcp_sandbox.policy.fields import Key, Source, read_document, suggest
 from gmcp_sandbox.policy.profile import (
     Capability,
     Environment,
+    Limits,
     Mount,
     PathRule,
     ProbePolicy,
@@ -42,3 +34,204 @@ from gmcp_sandbox.policy.profile import (
     Rule,
     Tier,
 )
+
+VARIABLES = ("workspace", "home", "user")
+"""The variables that profiles may use."""
+
+
+def parse_profile(chain: Sequence[Source], variables: Mapping[str, str]) -> Profile:
+    """Return the profile that the last file of a chain describes; the others are its ancestors, the first one first.
+
+    Raises:
+        ProfileError: A file is wrong, or the whole is not complete.
+    """
+    if not chain:
+        raise ProfileError("no profile to read")
+    draft = Draft()
+    for source in chain:
+        draft.join(Builder(source, variables), read_document(source))
+    return draft.finish(chain[-1])
+
+
+class Draft:
+    """What the files so far amount to."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._tables: dict[str, dict[str, Any]] = {"limits": {}, "probe": {}}
+        self._mounts: dict[str, Mount] = {}
+        self._symlinks: dict[str, str] = {}
+        self._paths: list[PathRule] = []
+        self._capabilities: list[Capability] = []
+        self._rates: list[RateLimit] = []
+        self._rules: dict[str, Rule] = {}
+        self._lists: dict[str, dict[str, None]] = {"home.files": {}, "environment.allow": {}, "host_floor": {}}
+        self._set: dict[str, str] = {}
+
+    def join(self, builder: Builder, document: Document) -> None:
+        """Add one file."""
+        self._drop(builder, document.replaces)
+        for name in ("name", "tier", "explain", "toolchains", "nested"):
+            self._take(name, getattr(document, name))
+        self._take("persist", document.home.persist)
+        self._mounts |= {mount.path: mount for mount in builder.mounts(document.mounts)}
+        self._symlinks |= dict(builder.symlinks(document.symlinks))
+        self._paths += builder.path_rules(document.paths)
+        self._capabilities += _capabilities(builder, document)
+        self._rates += _rates(builder, document)
+        self._rules |= {rule.id: rule for rule in _rules(builder, document)}
+        self._join_lists(builder, document)
+        self._tables["limits"] |= _limits(builder, document.limits)
+        probe = msgspec.structs.asdict(document.probe)
+        self._tables["probe"] |= {name: value for name, value in probe.items() if value is not None}
+
+    def _take(self, name: str, value: object) -> None:
+        if value is not None:
+            self._values[name] = value
+
+    def _drop(self, builder: Builder, names: Sequence[str]) -> None:
+        parts: dict[str, Any] = {
+            "mounts": self._mounts,
+            "symlinks": self._symlinks,
+            "paths": self._paths,
+            "capabilities": self._capabilities,
+            "rates": self._rates,
+            "rules": self._rules,
+            "environment.set": self._set,
+            **self._lists,
+        }
+        builder.refuse_duplicates(names, ("replaces",))
+        for name in names:
+            if name not in parts:
+                raise builder.fault(f"{name!r} cannot be replaced", ("replaces",), hint=suggest(name, REPLACEABLE))
+            parts[name].clear()
+
+    def _join_lists(self, builder: Builder, document: Document) -> None:
+        for name, values in (
+            ("home.files", document.home.files),
+            ("environment.allow", document.environment.allow),
+            ("host_floor", document.host_floor),
+        ):
+            builder.refuse_duplicates(values or (), tuple(name.split(".")))
+            self._lists[name] |= dict.fromkeys(values or ())
+        for name in document.home.files or ():
+            _check_home_file(builder, name)
+        for name in document.environment.allow or ():
+            _check_variable(builder, name)
+        for name, value in (document.environment.set or {}).items():
+            key: Key = ("environment", "set", name)
+            if not name or "=" in name or "\0" in name + value:
+                raise builder.fault("not a possible environment variable", key)
+            self._set[name] = builder.expand(value, key)
+
+    def finish(self, source: Source) -> Profile:
+        """Return the whole, or say what is missing."""
+        for key, is_there in (
+            ("tier", "tier" in self._values),
+            ("mounts", bool(self._mounts)),
+            ("capabilities", bool(self._capabilities)),
+            ("environment.allow", bool(self._lists["environment.allow"])),
+        ):
+            if not is_there:
+                raise source.fault(f"`{key}` is missing", hint="set it, or extend a profile that has it")
+        explain = self._values.get("explain")
+        persist = self._values.get("persist", False)
+        profile = Profile(
+            name=self._values["name"],
+            digest="",
+            tier=Tier[self._values["tier"].upper()],
+            mounts=tuple(self._mounts.values()),
+            symlinks=tuple(self._symlinks.items()),
+            path_rules=tuple(self._paths),
+            capabilities=tuple(self._capabilities),
+            rates=tuple(self._rates),
+            rules=tuple(self._rules.values()),
+            environment=Environment(tuple(self._lists["environment.allow"]), self._set),
+            limits=Limits(**self._tables["limits"]),
+            probe=_probe(source, self._tables["probe"]),
+            toolchains=self._values.get("toolchains", True),
+            home_files=tuple(self._lists["home.files"]),
+            persist_home=persist,
+            explain=None if explain == "none" else explain,
+            host_floor=tuple(self._lists["host_floor"]),
+            nested=self._values.get("nested", False),
+        )
+        return msgspec.structs.replace(profile, digest=digest_of(profile))
+
+
+def digest_of(profile: Profile) -> str:
+    """Return the Blake3 of a profile's canonical JSON, its `digest` left out."""
+    data = msgspec.to_builtins(profile)
+    data.pop("digest", None)
+    return blake3(json.dumps(data, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+def _capabilities(builder: Builder, document: Document) -> list[Capability]:
+    found = []
+    for index, table in enumerate(document.capabilities or ()):
+        key: Key = ("capabilities", index)
+        builder.refuse_duplicates(table.tools, (*key, "tools"))
+        labels = builder.labels(table.labels, (*key, "labels")) or ()
+        if "outside" in labels:
+            raise builder.fault("nothing can be granted outside of the view", (*key, "labels"))
+        objects = builder.objects(table.tools, table.objects, (*key, "objects"))
+        found.append(Capability(table.tools, labels, objects))
+    builder.refuse_duplicates(found, ("capabilities",))
+    return found
+
+
+def _rates(builder: Builder, document: Document) -> list[RateLimit]:
+    found = []
+    for index, table in enumerate(document.rates):
+        labels = builder.labels(table.labels, ("rates", index, "labels"))
+        found.append(RateLimit(table.tools, table.per_second, table.burst, labels))
+    return found
+
+
+def _rules(builder: Builder, document: Document) -> list[Rule]:
+    found = []
+    for index, table in enumerate(document.rules):
+        key: Key = ("rules", index)
+        selectors = (table.tools, table.labels, table.paths, table.hosts, table.taint)
+        if all(selector is None for selector in selectors):
+            raise builder.fault("a rule without a selector would hold for every call", key)
+        found.append(
+            Rule(
+                id=table.id,
+                text=table.text,
+                effect=table.effect,
+                tools=table.tools,
+                labels=builder.labels(table.labels, (*key, "labels")),
+                paths=None if table.paths is None else builder.globs(table.paths, (*key, "paths")),
+                hosts=None if table.hosts is None else builder.hosts(table.hosts, (*key, "hosts")),
+                taint=builder.labels(table.taint, (*key, "taint")),
+            )
+        )
+    builder.refuse_duplicates((rule.id for rule in found), ("rules",))
+    return found
+
+
+def _limits(builder: Builder, table: LimitsTable) -> dict[str, int]:
+    found = {}
+    for name, value in msgspec.structs.asdict(table).items():
+        size = builder.size(value, ("limits", name))
+        if size is not None:
+            found[name] = size
+    return found
+
+
+def _probe(source: Source, values: dict[str, Any]) -> ProbePolicy:
+    probe = ProbePolicy(**values)
+    if probe.ask_at > probe.deny_at:
+        raise source.fault("`ask_at` must not be above `deny_at`", ("probe", "ask_at"))
+    return probe
+
+
+def _check_home_file(builder: Builder, name: str) -> None:
+    if name.startswith(("/", "~")) or any(part in ("", ".", "..") for part in name.split("/")):
+        raise builder.fault(f"{name!r} is no path below the home directory", ("home", "files"))
+
+
+def _check_variable(builder: Builder, name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name):
+        raise builder.fault(f"{name!r} is no variable name, or would pass on too much", ("environment", "allow"))

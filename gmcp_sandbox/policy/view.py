@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gmcp_sandbox.policy.profile import Mount, MountMode
+from gmcp_sandbox.policy.profile import Mount, MountMode, PathRule
 
 KERNEL_DIRECTORIES = ("/dev", "/proc")
 """Where the kernel's own filesystems are mounted over the view."""
@@ -26,19 +26,28 @@ class View(msgspec.Struct, frozen=True):
         mounts: Trees and files, parents first; `hidden` ones cut a part out of a tree above them.
         symlinks: (sandbox path, target) of links that the view itself shows, sorted.
         notes: What was left out and why, one line each, for `--dry-run`.
+        path_rules: Labels that follow from facts of the host; they hold beside the profile's own.
     """
 
     mounts: tuple[Mount, ...]
     symlinks: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    path_rules: tuple[PathRule, ...] = ()
 
     @classmethod
-    def of(cls, mounts: Iterable[Mount], symlinks: Iterable[tuple[str, str]] = (), notes: Iterable[str] = ()) -> View:
+    def of(
+        cls,
+        mounts: Iterable[Mount],
+        symlinks: Iterable[tuple[str, str]] = (),
+        *,
+        notes: Iterable[str] = (),
+        path_rules: Iterable[PathRule] = (),
+    ) -> View:
         """Sort and tidy: of two mounts at one path the later wins, and a mount wins over a link."""
         by_path = {mount.path: mount for mount in mounts}
         links = {path: target for path, target in symlinks if path not in by_path}
         ordered = sorted(by_path.values(), key=lambda mount: mount.path.split("/"))
-        return cls(tuple(ordered), tuple(sorted(links.items())), tuple(notes))
+        return cls(tuple(ordered), tuple(sorted(links.items())), tuple(notes), tuple(path_rules))
 
     def fixed_paths(self) -> frozenset[str]:
         """Return mountpoints, links and the kernel's directories with all their ancestors: never denied, never stale."""

@@ -6,6 +6,7 @@ process is an end-of-file for the other.
 
 from __future__ import annotations
 
+import array
 import json
 import socket
 from typing import Any
@@ -35,13 +36,28 @@ class Channel:
         data = json.dumps({"kind": kind, **fields}).encode()
         socket.send_fds(self._sock, [data], list(fds), socket.MSG_NOSIGNAL)
 
+    def offer(self, kind: str, **fields: Any) -> bool:
+        """Send one message if that takes no waiting; return whether it went."""
+        data = json.dumps({"kind": kind, **fields}).encode()
+        try:
+            self._sock.send(data, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        return True
+
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """Wait for one message; return it with its descriptors, or None when the other end is closed."""
+        fds = array.array("i")
+        room = socket.CMSG_LEN(MAX_DESCRIPTORS * fds.itemsize)
         try:
-            data, fds, _, _ = socket.recv_fds(self._sock, MAX_BYTES, MAX_DESCRIPTORS)
+            # Not socket.recv_fds: it drops its flags, and descriptors would be inherited by programs.
+            data, ancillary, _, _ = self._sock.recvmsg(MAX_BYTES, room, socket.MSG_CMSG_CLOEXEC)
         except ConnectionError:
             return None
-        return (json.loads(data), fds) if data else None
+        for level, kind, body in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
+        return (json.loads(data), list(fds)) if data else None
 
     def expect(self, kind: str) -> tuple[dict[str, Any], list[int]]:
         """Wait for a message of this kind. Raises ConnectionError on the end or on anything else."""

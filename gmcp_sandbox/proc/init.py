@@ -129,6 +129,8 @@ def _become_agent(birth: Birth, stage: Stage, terminal: int | None, born: int, g
         failure = b"%d" % (error.errno or errno.EIO)
     except HostError as error:
         failure = _STEP + os.fsencode(str(error))
+    except BaseException as error:  # our own bug, in a process that ends here in any case
+        failure = _STEP + f"internal error: {type(error).__name__}: {error}".encode()
     finally:
         os.write(failed, failure)
         os._exit(127)

@@ -25,6 +25,7 @@ from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.proc import init
 from gmcp_sandbox.proc.channel import Channel
 from gmcp_sandbox.proc.confine import DieWithParent
+from gmcp_sandbox.proc.filter import load_library
 from gmcp_sandbox.proc.identity import Identity, write_maps
 from gmcp_sandbox.proc.plan import Stage, Step, execute
 
@@ -112,6 +113,7 @@ def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel) -> NoReturn:
     stage = Stage(root=STAGE_ROOT)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        load_library()  # after the change of root an import would look for its file in the view
         _set_up(plan, stage, supervisor)
         kernel.unshare(kernel.CLONE_NEWPID)
         first = os.fork()

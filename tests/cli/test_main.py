@@ -9,7 +9,7 @@ import pytest
 
 from gmcp_sandbox import __version__
 from gmcp_sandbox.cli.main import COMMANDS, INTERRUPTED, PIPE_CLOSED, Command, command_word, main
-from gmcp_sandbox.errors import ProfileError, SandboxError
+from gmcp_sandbox.errors import SandboxError
 
 COMMAND_MODULE = """
 import argparse
@@ -128,8 +128,3 @@ def test_only_the_chosen_command_is_imported() -> None:
 def test_the_package_runs_as_a_module() -> None:
     done = gmcp("--version")
     assert (done.returncode, done.stdout) == (0, f"gmcp-sandbox {__version__}\n")
-
-
-def test_a_message_says_what_cause_and_try() -> None:
-    assert ProfileError("what").render() == "error: what"
-    assert ProfileError("what", cause="why", hint="this").render() == "error: what\n  cause: why\n  try:   this"

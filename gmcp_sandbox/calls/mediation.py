@@ -1,0 +1,168 @@
+"""The mediation table: every kernel request an agent can make, and what becomes of it. Pure data.
+
+`gmcp-sandbox tools` prints it. A test holds it against what pyfuse3 and libseccomp really offer, so that an operation
+or a system call which is new there cannot go unnoticed; the seccomp filter is made from it (`refusals`).
+
+Invariant: no member stands in two families of one origin.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gmcp_sandbox.calls.fates import Family, Fate, Origin
+from gmcp_sandbox.calls.refusals import refusals, refused_calls
+from gmcp_sandbox.calls.syscalls import NEWER, SYSCALLS
+from gmcp_sandbox.calls.tools import Tool
+
+__all__ = [
+    "FUSE",
+    "NEWER",
+    "PACKETS",
+    "SYSCALLS",
+    "TABLE",
+    "TREES",
+    "Row",
+    "fate_of",
+    "refusals",
+    "refused_calls",
+    "rows",
+]
+
+
+def _fuse(name: str, fate: Fate, reason: str, members: str, *tools: Tool) -> Family:
+    return Family(Origin.FUSE, name, fate, reason, tuple(members.split()), tools)
+
+
+FUSE: tuple[Family, ...] = (
+    _fuse(
+        "look",
+        Fate.JUDGED,
+        "attributes, existence, where a link leads; synthetic directories answer for themselves",
+        "lookup getattr access readlink getxattr listxattr",
+        Tool.FS_STAT,
+    ),
+    _fuse("list", Fate.JUDGED, "names are listed under the grant of opendir", "opendir readdir", Tool.FS_LIST),
+    _fuse(
+        "open",
+        Fate.JUDGED,
+        "by the access that is asked for; with the exec flag it runs a program",
+        "open",
+        Tool.FS_READ,
+        Tool.FS_WRITE,
+        Tool.PROC_EXEC,
+    ),
+    _fuse("read", Fate.JUDGED, "bytes are delivered as they were judged", "read", Tool.FS_READ),
+    _fuse("write", Fate.JUDGED, "bytes are judged before they are written", "write", Tool.FS_WRITE),
+    _fuse(
+        "create",
+        Fate.JUDGED,
+        "device nodes are refused",
+        "create mknod mkdir symlink link",
+        Tool.FS_CREATE,
+        Tool.FS_WRITE,
+    ),
+    _fuse("delete", Fate.JUDGED, "of a name", "unlink rmdir", Tool.FS_DELETE),
+    _fuse("rename", Fate.JUDGED, "both paths are judged", "rename", Tool.FS_RENAME),
+    _fuse(
+        "change attributes",
+        Fate.JUDGED,
+        "each attribute is a call; a new length is a write",
+        "setattr setxattr removexattr",
+        Tool.FS_SETATTR,
+        Tool.FS_WRITE,
+    ),
+    _fuse(
+        "finish",
+        Fate.COVERED,
+        "ends or stores what was judged when it was opened and written",
+        "flush fsync fsyncdir release releasedir forget",
+    ),
+    _fuse("free space", Fate.OWN, "numbers without a name in them", "statfs"),
+    _fuse("poll", Fate.OWN, "unimplemented: the kernel then says that regular files are always ready", "poll"),
+    _fuse(
+        "protocol",
+        Fate.OWN,
+        "between the kernel, pyfuse3 and the supervisor; no agent can ask for it",
+        "init stacktrace supports_dot_lookup enable_writeback_cache enable_acl",
+    ),
+)
+
+
+def _packet(name: str, reason: str, *tools: Tool, fate: Fate = Fate.UNREACHABLE) -> Family:
+    return Family(Origin.PACKET, name, fate, reason, (name,), tools)
+
+
+_NO_WAY_OUT = "the network namespace has only its own loopback; connect() says ENETUNREACH"
+
+PACKETS: tuple[Family, ...] = (
+    _packet("loopback", "stays in the agent's own network namespace", fate=Fate.KERNEL),
+    _packet("TCP SYN", _NO_WAY_OUT, Tool.NET_CONNECT),
+    _packet("TCP other", "no packet of a connection without its SYN"),
+    _packet("UDP", _NO_WAY_OUT, Tool.NET_SEND),
+    _packet("ICMP echo", _NO_WAY_OUT, Tool.NET_SEND),
+    _packet("DNS question", "no resolver can be reached", Tool.DNS_RESOLVE),
+    _packet("TLS ClientHello", "no ClientHello without a connection", Tool.TLS_HELLO),
+    _packet("HTTP request", "no request without a connection", Tool.HTTP_REQUEST),
+    _packet("everything else", "no device to send it by; raw and packet sockets are refused"),
+)
+
+
+def _tree(path: str, reason: str) -> Family:
+    return Family(Origin.TREE, path, Fate.KERNEL, reason, (path,))
+
+
+TREES: tuple[Family, ...] = (
+    Family(
+        Origin.TREE,
+        "/",
+        Fate.JUDGED,
+        "the FUSE root: everything that is not named below",
+        ("/",),
+        tuple(tool for tool in Tool if tool.startswith("fs.") or tool is Tool.PROC_EXEC),
+    ),
+    _tree(
+        "/proc",
+        "of the own pid namespace; sys, irq, bus, sysrq-trigger read-only; kcore, keys, kallsyms, timer_list masked",
+    ),
+    _tree("/dev", "null, zero, full, random, urandom and tty: nodes without memory of what is written to them"),
+    _tree("/dev/pts", "terminals of a private instance"),
+    _tree("/dev/shm", "a bounded tmpfs of the session, noexec"),
+)
+
+TABLE: tuple[Family, ...] = (*FUSE, *PACKETS, *SYSCALLS, *TREES)
+
+_FATES: dict[tuple[Origin, str], Family] = {
+    (family.origin, member): family for family in TABLE for member in family.members
+}
+
+
+def fate_of(origin: Origin, member: str) -> Family | None:
+    """Return the family that names a request, or None when the table does not know it."""
+    return _FATES.get((origin, member))
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line of the printed table."""
+
+    origin: str
+    family: str
+    fate: str
+    becomes: str
+    reason: str
+    members: tuple[str, ...]
+
+
+def rows() -> tuple[Row, ...]:
+    """Return the table for printing, one row a family, in its order."""
+    return tuple(
+        Row(
+            family.origin.value,
+            family.name,
+            family.fate.value,
+            ", ".join(family.tools) or family.errno or "–",
+            family.reason,
+            family.members,
+        )
+        for family in TABLE
+    )

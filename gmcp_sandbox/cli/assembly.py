@@ -1,0 +1,128 @@
+"""Put the parts of a session together: audit log, pipeline, monitor, labels, and the file system over them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gmcp_sandbox import __version__, kernel
+from gmcp_sandbox.audit.record import Genesis
+from gmcp_sandbox.audit.writer import AuditWriter
+from gmcp_sandbox.calls.verdicts import Layer
+from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.cli.explanations import Explanations
+    from gmcp_sandbox.cli.preparation import Preparation
+    from gmcp_sandbox.fs.core import Core
+    from gmcp_sandbox.monitor.monitor import Monitor
+    from gmcp_sandbox.monitor.statedir import SessionDir
+
+_SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
+
+
+@dataclass(slots=True)
+class Assembled:
+    """The parts of a running session."""
+
+    profile: Profile
+    audit: AuditWriter
+    monitor: Monitor
+    filesystem: Core
+
+
+def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]) -> AuditWriter:
+    """Start the session's audit log. Raises AuditError."""
+    genesis = Genesis(
+        session=session.id,
+        agent=prepared.agent,
+        argv=tuple(os.fsdecode(word) for word in prepared.program.argv),
+        started_ns=time.time_ns(),
+        uid=prepared.identity.uid,
+        profile=prepared.profile.name,
+        profile_digest=prepared.profile.digest,
+        layers=tuple(layer.value for layer in Layer if layer is not Layer.PROBE),
+        versions={
+            "gmcp-sandbox": __version__,
+            "python": platform.python_version(),
+            "kernel": platform.release(),
+        },
+        host=host,
+        view=[[mount.path, mount.mode.value, mount.label.name] for mount in prepared.view.mounts],
+    )
+    directory = os.open(session.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return AuditWriter.create(
+            directory, genesis, budget_bytes=prepared.profile.limits.log_bytes, clock=time.time_ns
+        )
+    finally:
+        os.close(directory)
+
+
+def assemble(
+    prepared: Preparation, session: SessionDir, audit: AuditWriter, scratch: int | None, explanations: Explanations
+) -> Assembled:
+    """Build monitor and file system on an open log.
+
+    Args:
+        scratch: Root of the memory file system for scratch trees; None where the caller is root, who makes it here.
+
+    Raises:
+        HostError: A tree of the view cannot be opened.
+    """
+    from gmcp_sandbox.fs.core import Core
+    from gmcp_sandbox.fs.ids import IdView
+    from gmcp_sandbox.monitor.monitor import Monitor
+    from gmcp_sandbox.pipeline.pipeline import Pipeline
+    from gmcp_sandbox.policy.guards import guard_for
+    from gmcp_sandbox.policy.labelling import Labeller
+    from gmcp_sandbox.policy.state import SessionState
+
+    profile, view, identity = prepared.profile, prepared.view, prepared.identity
+    monitor = Monitor(
+        Pipeline(profile, None),
+        SessionState(profile.tier),
+        audit,
+        session=session.id,
+        agent=prepared.agent,
+        clock=time.time_ns,
+        explain=explanations.explain if profile.explain else None,
+    )
+    if scratch is None:
+        scratch = kernel.detached_tmpfs({"size": str(profile.limits.scratch_bytes), "mode": "0755"})
+    trees = _scratch_trees(view.mounts, scratch)
+    explanations.open(trees)
+    ids = IdView.for_root() if identity.is_root else IdView.for_user(identity.uid, identity.gid, os.getgroups())
+    filesystem = Core(
+        view,
+        monitor,
+        Labeller(view.mounts, profile.path_rules, view.symlinks),
+        guard_for=guard_for,
+        ids=ids,
+        backings=trees,
+        secret_places=secret_places(prepared),
+    )
+    return Assembled(profile, audit, monitor, filesystem)
+
+
+def _scratch_trees(mounts: tuple[Mount, ...], scratch: int) -> dict[str, int]:
+    """Make a directory for each scratch tree that has no host directory of its own; return them open, by path."""
+    trees: dict[str, int] = {}
+    for number, mount in enumerate(mounts):
+        if mount.source is None and mount.mode is not MountMode.HIDDEN:
+            name = str(number)
+            os.mkdir(name, 0o700, dir_fd=scratch)
+            trees[mount.path] = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=scratch)
+            os.fchmod(trees[mount.path], _SCRATCH_MODES.get(mount.path, 0o755))
+    return trees
+
+
+def secret_places(prepared: Preparation) -> tuple[str, ...]:
+    """Return the host's usual places of credentials, whose files stay secret under any other name."""
+    names = (".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".config/gcloud", ".netrc", ".git-credentials")
+    home = [str(prepared.home / name) for name in names]
+    return (*home, "/etc/shadow", "/etc/gshadow", "/etc/ssh", "/etc/sudoers")

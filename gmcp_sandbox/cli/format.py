@@ -1,0 +1,83 @@
+"""One line for each record of a log, for people: time, ALLOW or DENY, tool, latency, object, reason.
+
+Invariants:
+- A record is one line, whatever its names hold.
+- DENY is always a word; colour repeats it.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from gmcp_sandbox.audit.encode import JSON, encode
+from gmcp_sandbox.audit.entries import CallEntry, Entry, EventEntry, GenesisEntry, SealEntry
+from gmcp_sandbox.cli.terminal import Painter, visible
+
+_TOOL_WIDTH = 12
+_LATENCY_WIDTH = 6
+
+
+def json_line(entry: Entry) -> str:
+    """Return a record as JSON in ASCII."""
+    return encode(entry).decode("ascii")
+
+
+def text_line(entry: Entry, painter: Painter) -> str | None:
+    """Return a record for people; None for what is of no interest to them."""
+    if isinstance(entry, CallEntry):
+        return _decision(entry, painter)
+    if isinstance(entry, GenesisEntry):
+        what = f"session {entry.session}, agent {entry.agent}, profile {entry.profile.get('name')}, "
+        return _other(entry.at, "START", what + f"probe: {entry.probe} · {' '.join(entry.argv)}", painter)
+    if isinstance(entry, SealEntry):
+        counts = f"{entry.allowed} allowed, {entry.denied} denied"
+        return _other(entry.at, "END", f"{counts} · {_pairs(entry.outcome)}", painter)
+    if isinstance(entry, EventEntry) and entry.name != "rotate":
+        return _other(entry.at, "EVENT", f"{entry.name} {_pairs(entry.data)}".rstrip(), painter)
+    return None
+
+
+def clock_time(at_ns: int) -> str:
+    """Return the local time of day, or the bare number when it is no time."""
+    try:
+        moment = datetime.datetime.fromtimestamp(at_ns // 1_000_000_000).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return str(at_ns)
+    return f"{moment:%H:%M:%S}.{at_ns % 1_000_000_000 // 1_000_000:03d}"
+
+
+def _decision(entry: CallEntry, painter: Painter) -> str:
+    is_denied = entry.outcome == "deny"
+    word = painter.paint("DENY ", "red") if is_denied else painter.paint("ALLOW", "green")
+    latency = f"{entry.us} µs".rjust(_LATENCY_WIDTH + 3)
+    line = f"{clock_time(entry.at)}  {word}  {visible(entry.tool):{_TOOL_WIDTH}} {latency}  {visible(entry.object)}"
+    line += visible(_arguments(entry.args))
+    if is_denied:
+        line += "  " + painter.paint(visible(_reason(entry)), "yellow")
+    return line
+
+
+def _arguments(args: dict[str, JSON]) -> str:
+    """Return what tells two calls on one object apart at a glance."""
+    argv = args.get("argv")
+    if isinstance(argv, list):
+        return "  [" + " ".join(str(word) for word in argv) + "]"
+    if "target" in args:
+        return f" -> {args['target']}"
+    op = args.get("op") or args.get("kind")
+    return f" ({op})" if op else ""
+
+
+def _reason(entry: CallEntry) -> str:
+    reason = entry.reason or "denied"
+    last = entry.verdicts[-1] if isinstance(entry.verdicts, tuple) and entry.verdicts else None
+    detail = last[3] if isinstance(last, list) and len(last) > 3 else ""
+    return f"{reason}: {detail}" if detail else reason
+
+
+def _other(at_ns: int, word: str, what: str, painter: Painter) -> str:
+    return f"{clock_time(at_ns)}  {painter.paint(word.ljust(5), 'bold')}  {visible(what)}"
+
+
+def _pairs(data: dict[str, JSON]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in data.items())

@@ -1,0 +1,69 @@
+"""Watch the process behind a session, and signal that very process.
+
+Guarantees: a process is held by a pidfd that was compared with its recorded start time, so that neither the watch nor a
+signal can reach a later process of the same number.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.monitor.statedir import Session
+
+
+class Watch:
+    """The supervisor of a session, for as long as it lives."""
+
+    def __init__(self, session: Session) -> None:
+        self._fd = -1
+        self.is_over = True
+        """True when the process is gone."""
+        meta = session.meta()
+        if meta is None:
+            return
+        try:
+            self._fd = os.pidfd_open(meta.supervisor.pid)
+        except OSError:  # there is no such process, or no such number
+            return
+        # The order matters: what is compared after the descriptor was opened is what the descriptor holds.
+        self.is_over = not session.is_running()
+
+    def wait(self, milliseconds: int) -> bool:
+        """Wait for the end of the process, at most so long; return whether it has come."""
+        if not self.is_over:
+            poll = select.poll()
+            poll.register(self._fd, select.POLLIN)
+            self.is_over = bool(poll.poll(milliseconds))
+        return self.is_over
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens when the process is gone.
+
+        Raises:
+            PermissionError: It belongs to another user.
+        """
+        if self.is_over:
+            return
+        try:
+            signal.pidfd_send_signal(self._fd, number)
+        except ProcessLookupError:
+            self.is_over = True
+
+    def close(self) -> None:
+        """Let go of the process."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

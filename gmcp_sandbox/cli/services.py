@@ -1,0 +1,138 @@
+"""What runs while an agent runs: the file system's server, and the watchers of everything that ends a session."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from typing import TYPE_CHECKING
+
+import trio
+
+from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
+from gmcp_sandbox.proc.program import exit_code_of
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.cli.assembly import Assembled
+    from gmcp_sandbox.proc.channel import Channel
+    from gmcp_sandbox.proc.launch import Launch
+
+_SAY = {126: "may not be executed", 127: "was not found in the view"}
+
+
+class Services:
+    """The services of one session. Use once."""
+
+    def __init__(self, assembled: Assembled, started: Launch, report: Channel, fuse_fd: int) -> None:
+        self._assembled = assembled
+        self._started = started
+        self._report = report
+        self._fuse_fd = fuse_fd
+        self._session = Session()
+        self._init_pid = 0
+
+    async def run(self) -> Ending:
+        """Serve until the session ends; return how it ended."""
+        audit = self._assembled.audit
+        services: list[Service] = [
+            self._serve_files,
+            self._hear_init,
+            self._hear_front,
+            self._obey_signals,
+            self._watch_monitor,
+            lambda: sync_in_groups(audit.sync, lambda: audit.dirty),
+        ]
+        seconds = self._assembled.profile.limits.wall_seconds
+        if seconds is not None:
+            services.append(lambda: end_after(self._session, seconds))
+        return await self._session.run(*services)
+
+    async def _serve_files(self) -> None:
+        from gmcp_sandbox.fs.adapter import serve
+
+        self._started.begin()  # the kernel queues requests until the connection is served, a moment from now
+        await serve(self._assembled.filesystem, self._fuse_fd, self._on_failure)
+        self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))
+
+    def _on_failure(self, error: Exception) -> None:
+        what = f"the file system failed: {type(error).__name__}: {error}"
+        self._session.end(Ending("failed", 125, what, "please report this"))
+
+    async def _hear_init(self) -> None:
+        channel = self._started.channel
+        async with trio.open_nursery() as nursery:
+            while True:
+                await trio.lowlevel.wait_readable(channel.fileno())
+                received = channel.receive()
+                if received is None:
+                    self._session.end(Ending("failed", 125, "process 1 of the sandbox was killed"))
+                    return
+                message, _ = received
+                if message["kind"] == "init":
+                    self._init_pid = message["pid"]
+                elif message["kind"] == "started":
+                    nursery.start_soon(self._watch_mounts)
+                else:
+                    self._session.end(_ending(message))
+
+    async def _hear_front(self) -> None:
+        """The front says nothing; its end is the end of the session."""
+        await trio.lowlevel.wait_readable(self._report.fileno())
+        self._session.end(Ending("front_gone", 129, "the process that the session was started from is gone"))
+
+    async def _obey_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for number in signals:
+                self._session.end(Ending("stopped", 128 + number, "the session was stopped"))
+
+    async def _watch_monitor(self) -> None:
+        """End the session when a decision could not be recorded: no record, no effect, and no session."""
+        monitor = self._assembled.monitor
+        await monitor.failed.wait()
+        self._session.end(
+            Ending("failed", 125, f"the audit log cannot be written: {monitor.failure}", "free space, or raise limits.log_bytes")
+        )
+
+    async def _watch_mounts(self) -> None:
+        """End the session when a mount of the view changes: exec right hangs on mounts (proc(5), mountinfo)."""
+        path = f"/proc/{self._init_pid}/mountinfo"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # a short program has ended already
+        with select.epoll() as watcher:
+            try:
+                watcher.register(fd, select.EPOLLPRI | select.EPOLLERR)
+                before = _read_again(fd)
+                while True:
+                    await trio.lowlevel.wait_readable(watcher.fileno())
+                    watcher.poll(0)
+                    now = _read_again(fd)
+                    if now != before and now:
+                        self._session.end(Ending("view_changed", 125, "a mount of the agent's view changed"))
+                        return
+            finally:
+                os.close(fd)
+
+
+def _read_again(fd: int) -> bytes:
+    parts = []
+    offset = 0
+    while part := os.pread(fd, 65536, offset):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def _ending(message: dict[str, object]) -> Ending:
+    """Translate the last message of process 1."""
+    if message["kind"] == "exit":
+        status = int(str(message["status"]))
+        if os.WIFSIGNALED(status):
+            return Ending("signalled", 128 + os.WTERMSIG(status))
+        return Ending("exited", os.WEXITSTATUS(status))
+    if message["kind"] == "not_executed":
+        failure = int(str(message["errno"]))
+        code = exit_code_of(failure)
+        return Ending("not_executed", code, f"the program {_SAY[code]}: {os.strerror(failure)}", "--dry-run shows the view")
+    return Ending("failed", 125, str(message.get("what", message)), str(message.get("hint", "")))

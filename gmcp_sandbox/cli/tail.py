@@ -1,0 +1,89 @@
+"""`tail`: follow the decisions of a session while they are made."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from gmcp_sandbox.cli.audit import add_selection
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.audit.query import Follower, Selection
+    from gmcp_sandbox.cli.main import Subparsers
+    from gmcp_sandbox.cli.terminal import Painter
+    from gmcp_sandbox.monitor.statedir import Session
+
+LOOK_MS = 100
+"""How often the log is looked at."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("tail", help="follow the decisions of a session", allow_abbrev=False)
+    parser.add_argument("session", nargs="?", metavar="SESSION", help="beginning of its id (default: the newest)")
+    parser.add_argument("--json", action="store_true", help="JSON lines")
+    parser.add_argument("--from-start", action="store_true", help="show what was decided before, too")
+    add_selection(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print decisions until the session's log is sealed, the session is gone, or Ctrl-C."""
+    import os
+    import sys
+
+    from gmcp_sandbox.audit.query import Follower, Selection
+    from gmcp_sandbox.cli.processes import Watch
+    from gmcp_sandbox.cli.terminal import Painter
+    from gmcp_sandbox.monitor.statedir import open_state
+
+    session = choose(open_state(os.environ).sessions(), args.session)
+    selection = Selection(args.denied, args.tool, args.path)
+    painter = None if args.json else Painter(sys.stdout, args.color)
+    with Watch(session) as watch:
+        follower = Follower(str(session.path), from_start=args.from_start or watch.is_over)
+        try:
+            while not _show(follower, selection, painter) and not watch.is_over:
+                watch.wait(LOOK_MS)
+            is_sealed = _show(follower, selection, painter)
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            follower.close()
+    if not is_sealed:
+        print(f"session {session.id} ended without a seal", file=sys.stderr)
+    return 0
+
+
+def choose(sessions: list[Session], prefix: str | None) -> Session:
+    """Return the session whose id starts so, or the newest that runs.
+
+    Raises:
+        UsageError: There is none, or several start so.
+    """
+    from gmcp_sandbox.errors import UsageError
+
+    if prefix is None:
+        for session in reversed(sessions):
+            if session.is_running():
+                return session
+        raise UsageError("no session is running", hint="gmcp-sandbox audit show prints the newest")
+    found = [session for session in sessions if prefix and session.id.startswith(prefix)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} sessions start with {prefix!r}", hint="gmcp-sandbox ps --all")
+    return found[0]
+
+
+def _show(follower: Follower, selection: Selection, painter: Painter | None) -> bool:
+    """Print what is new; return whether the log is sealed."""
+    import sys
+
+    from gmcp_sandbox.cli.format import json_line, text_line
+
+    for entry in follower.poll():
+        if selection.matches(entry):
+            line = json_line(entry) if painter is None else text_line(entry, painter)
+            if line is not None:
+                print(line)
+    sys.stdout.flush()
+    return follower.is_sealed

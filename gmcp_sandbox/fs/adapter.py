@@ -1,0 +1,286 @@
+"""The one module that knows pyfuse3: requests in, replies out.
+
+- Every handler of `pyfuse3.Operations` turns into one operation of `fs/`, which knows nothing of the transport.
+- Documented boundary: an `OSError` becomes its errno; any other exception is our own fault: it is logged, the session is
+  told (`failed`), and the request is answered EIO. No handler lets an exception out, because that would end the service
+  and leave the agent hanging.
+- Look-up counts rise exactly with the replies that carry a node.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import pyfuse3
+from pyfuse3 import FUSEError
+
+from gmcp_sandbox.fs.attributes import Change
+from gmcp_sandbox.fs.core import Core
+from gmcp_sandbox.fs.entries import Entry
+from gmcp_sandbox.fs.nodes import Fixed, Node
+from gmcp_sandbox.fs.polling import poll_first
+from gmcp_sandbox.fs.stats import Stat
+from gmcp_sandbox.fs.tree import FOREVER
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+Failed = Callable[[Exception], None]
+
+
+def _answer(handler: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
+    """Turn what a handler raises into what the kernel understands."""
+
+    @functools.wraps(handler)
+    async def answered(self: Adapter, *args: Any) -> _T:
+        try:
+            return await handler(self, *args)
+        except OSError as error:
+            raise FUSEError(error.errno or errno.EIO) from None
+        except FUSEError:
+            raise
+        except Exception as error:
+            self.fail(error)
+            raise FUSEError(errno.EIO) from None
+
+    return answered
+
+
+class Adapter(pyfuse3.Operations):  # type: ignore[misc]
+    """Serves one `Core` to the kernel."""
+
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+    enable_acl = False
+
+    def __init__(self, core: Core, failed: Failed) -> None:
+        super().__init__()
+        self._core = core
+        self._failed = failed
+        self._entry = Entry(pyfuse3.EntryAttributes)
+        self._lookup = core.names.lookup
+
+    def fail(self, error: Exception) -> None:
+        """Log a fault of our own and tell the session."""
+        _log.error("a file system request failed", exc_info=error)
+        self._failed(error)
+
+    # -- replies
+
+    def _fill(self, node: Node, found: Stat, counted: bool = True) -> Any:
+        """Return the reply that describes an object; `counted` says that the kernel gets its node id."""
+        (_, blksize, nlink, uid, gid, mode, ino, size, blocks, a_s, a_ns, _, _, c_s, c_ns, m_s, m_ns,
+         r_major, r_minor, d_major, d_minor) = found  # fmt: skip
+        core = self._core
+        place = node.place
+        if place is None:
+            attributes_valid = entry_valid = FOREVER
+        else:
+            zone = place.zone
+            attributes_valid = zone.attributes
+            entry_valid = FOREVER if node.children is not None or isinstance(node, Fixed) else zone.entry
+            ids = core.ids
+            uid = ids.uid(uid, writable=place.is_writable)
+            gid = ids.gid(gid, writable=place.is_writable)
+            ino = core.shown_number(d_major << 32 | d_minor, ino)
+        rdev = os.makedev(r_major, r_minor) if r_major or r_minor else 0
+        entry = self._entry
+        entry.fill(node.id if counted else 0, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks,
+                   (a_s, a_ns, m_s, m_ns, c_s, c_ns), attributes_valid, entry_valid)  # fmt: skip
+        return entry.object
+
+    def _file_info(self, number: int, node: Node) -> pyfuse3.FileInfo:
+        zone = node.place.zone if node.place is not None else None
+        direct = zone is not None and zone.direct_io
+        keep = zone is not None and zone.keep_cache
+        return pyfuse3.FileInfo(fh=number, direct_io=direct, keep_cache=keep)
+
+    # -- names
+
+    async def lookup(self, parent_inode: int, name: bytes, ctx: Any) -> Any:
+        try:
+            found = await self._lookup(parent_inode, name, ctx.pid)
+            if found is not None:
+                return self._fill(found[0], found[1])
+            return self._nothing(parent_inode)
+        except OSError as error:
+            raise FUSEError(error.errno or errno.EIO) from None
+        except Exception as error:
+            self.fail(error)
+            raise FUSEError(errno.EIO) from None
+
+    def _nothing(self, parent: int) -> Any:
+        """Return the reply that says, for a while, that there is nothing."""
+        place = self._core.table.get(parent).place
+        valid = place.zone.negative if place is not None else 0.0
+        self._entry.fill(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0, 0, 0, 0, 0, 0), 0.0, valid)
+        return self._entry.object
+
+    async def forget(self, inode_list: Any) -> None:
+        forget = self._core.table.forget
+        for number, count in inode_list:
+            forget(number, count)
+
+    @_answer
+    async def mknod(self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: Any) -> Any:
+        return self._fill(*await self._core.names.mknod(parent_inode, name, mode, ctx.pid))
+
+    @_answer
+    async def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: Any) -> Any:
+        return self._fill(*await self._core.names.mkdir(parent_inode, name, mode, ctx.pid))
+
+    @_answer
+    async def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: Any) -> Any:
+        return self._fill(*await self._core.names.symlink(parent_inode, name, target, ctx.pid))
+
+    @_answer
+    async def link(self, inode: int, new_parent_inode: int, new_name: bytes, ctx: Any) -> Any:
+        return self._fill(*await self._core.names.link(inode, new_parent_inode, new_name, ctx.pid))
+
+    @_answer
+    async def unlink(self, parent_inode: int, name: bytes, ctx: Any) -> None:
+        await self._core.names.unlink(parent_inode, name, ctx.pid)
+
+    @_answer
+    async def rmdir(self, parent_inode: int, name: bytes, ctx: Any) -> None:
+        await self._core.names.rmdir(parent_inode, name, ctx.pid)
+
+    @_answer
+    async def rename(
+        self, parent_inode_old: int, name_old: bytes, parent_inode_new: int, name_new: bytes, flags: int, ctx: Any
+    ) -> None:
+        renames = self._core.renames
+        await renames.rename(parent_inode_old, name_old, parent_inode_new, name_new, flags, ctx.pid)
+
+    # -- attributes
+
+    @_answer
+    async def getattr(self, inode: int, ctx: Any) -> Any:
+        return self._fill(*await self._core.attributes.getattr(inode, ctx.pid))
+
+    @_answer
+    async def setattr(self, inode: int, attr: Any, fields: Any, fh: int | None, ctx: Any) -> Any:
+        change = Change(
+            mode=attr.st_mode if fields.update_mode else None,
+            uid=attr.st_uid if fields.update_uid else None,
+            gid=attr.st_gid if fields.update_gid else None,
+            size=attr.st_size if fields.update_size else None,
+            atime_ns=attr.st_atime_ns if fields.update_atime else None,
+            mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
+        )
+        return self._fill(*await self._core.attributes.setattr(inode, change, fh, ctx.pid))
+
+    @_answer
+    async def access(self, inode: int, mode: int, ctx: Any) -> bool:
+        await self._core.attributes.access(inode, ctx.pid)
+        return True
+
+    @_answer
+    async def readlink(self, inode: int, ctx: Any) -> bytes:
+        return await self._core.attributes.readlink(inode, ctx.pid)
+
+    @_answer
+    async def statfs(self, ctx: Any) -> Any:
+        found = self._core.attributes.statfs()
+        reply = pyfuse3.StatvfsData()
+        for field in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail"):
+            setattr(reply, field, getattr(found, field))
+        reply.f_namemax = found.f_namemax
+        return reply
+
+    @_answer
+    async def getxattr(self, inode: int, name: bytes, ctx: Any) -> bytes:
+        return await self._core.xattrs.get(inode, name, ctx.pid)
+
+    @_answer
+    async def listxattr(self, inode: int, ctx: Any) -> list[bytes]:
+        return await self._core.xattrs.list(inode, ctx.pid)
+
+    @_answer
+    async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: Any) -> None:
+        await self._core.xattrs.set(inode, name, value, ctx.pid)
+
+    @_answer
+    async def removexattr(self, inode: int, name: bytes, ctx: Any) -> None:
+        await self._core.xattrs.remove(inode, name, ctx.pid)
+
+    # -- open files
+
+    @_answer
+    async def open(self, inode: int, flags: int, ctx: Any) -> Any:
+        return self._file_info(*await self._core.files.open(inode, flags, ctx.pid))
+
+    @_answer
+    async def create(self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: Any) -> Any:
+        number, (node, found) = await self._core.files.create(parent_inode, name, mode, flags, ctx.pid)
+        return self._file_info(number, node), self._fill(node, found)
+
+    @_answer
+    async def read(self, fh: int, off: int, size: int) -> bytes:
+        return await self._core.files.read(fh, off, size)
+
+    @_answer
+    async def write(self, fh: int, off: int, buf: bytes) -> int:
+        return await self._core.files.write(fh, off, buf)
+
+    async def flush(self, fh: int) -> None:
+        """Say once that closing needs no word: every write is through already."""
+        raise FUSEError(errno.ENOSYS)
+
+    @_answer
+    async def release(self, fh: int) -> None:
+        self._core.files.release(fh)
+
+    @_answer
+    async def fsync(self, fh: int, datasync: bool) -> None:
+        await self._core.files.fsync(fh, datasync)
+
+    async def poll(self, inode: int, fh: int, poll_handle: Any, ctx: Any) -> int:
+        """Say once that files are always ready."""
+        raise FUSEError(errno.ENOSYS)
+
+    # -- directories
+
+    @_answer
+    async def opendir(self, inode: int, ctx: Any) -> int:
+        return await self._core.directories.open(inode, ctx.pid)
+
+    @_answer
+    async def readdir(self, fh: int, start_id: int, token: Any) -> None:
+        reply = pyfuse3.readdir_reply
+
+        def emit(name: bytes, node: Node, found: Stat, following: int, counted: bool) -> bool:
+            return bool(reply(token, name, self._fill(node, found, counted), following))
+
+        await self._core.directories.read(fh, start_id, emit)
+
+    @_answer
+    async def releasedir(self, fh: int) -> None:
+        self._core.directories.release(fh)
+
+    @_answer
+    async def fsyncdir(self, fh: int, datasync: bool) -> None:
+        await self._core.directories.fsync(fh)
+
+
+async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
+    """Serve a mounted FUSE descriptor until its mount is gone.
+
+    Sets the process's umask to 0: the agent's kernel applied the agent's umask already.
+
+    Raises:
+        HostError: this pyfuse3 cannot be used.
+    """
+    adapter = Adapter(core, failed)
+    os.umask(0)
+    pyfuse3.init(adapter, f"/dev/fd/{fuse_fd}", options=set())
+    try:
+        with poll_first(pyfuse3, fuse_fd):
+            await pyfuse3.main()
+    finally:
+        pyfuse3.close(unmount=False)
+        core.close()

@@ -1,0 +1,125 @@
+"""What the operations share: the tree, the node table, the host's side, and the way to the mediator.
+
+`Core` joins the parts of one session's filesystem; operations reach each other through it. Nothing here knows how
+requests arrive.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping
+
+import trio
+
+from gmcp_sandbox.fs.attributes import Attributes
+from gmcp_sandbox.fs.backing import Backing, fail
+from gmcp_sandbox.fs.directories import Directories
+from gmcp_sandbox.fs.files import Files
+from gmcp_sandbox.fs.identities import Identities
+from gmcp_sandbox.fs.ids import IdView
+from gmcp_sandbox.fs.names import Names
+from gmcp_sandbox.fs.nodes import Node, NodeTable
+from gmcp_sandbox.fs.permits import GuardFor, PathLabels, Permits
+from gmcp_sandbox.fs.rename import Renames
+from gmcp_sandbox.fs.tree import Tree
+from gmcp_sandbox.fs.walk import LARGEST_JUDGED, read_judged
+from gmcp_sandbox.fs.xattrs import Xattrs
+from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.policy.view import View
+
+
+class Core:
+    """One session's filesystem."""
+
+    def __init__(
+        self,
+        view: View,
+        mediator: Mediator,
+        labels: PathLabels,
+        *,
+        guard_for: GuardFor,
+        ids: IdView,
+        backings: Mapping[str, int] | None = None,
+        secret_places: Iterable[str] = (),
+    ) -> None:
+        """Open the view.
+
+        Args:
+            view: What to show.
+            mediator: Whom to ask.
+            labels: Labels of paths.
+            guard_for: The content guard of a path.
+            ids: Owners as they look inside.
+            backings: Descriptors of scratch trees by sandbox path; duplicated.
+            secret_places: Host paths whose files stay secret under whatever other name a hard link gives them.
+
+        Raises:
+            HostError: a source of the view cannot be opened.
+        """
+        self.table = NodeTable()
+        self.tree = Tree(view, backings or {}, self.table)
+        self.backing = Backing()
+        self.ids = ids
+        self.permits = Permits(mediator, labels, guard_for, self.table)
+        self.identities = Identities(self, secret_places)
+        self.names = Names(self)
+        self.renames = Renames(self)
+        self.files = Files(self)
+        self.attributes = Attributes(self)
+        self.xattrs = Xattrs(self)
+        self.directories = Directories(self)
+        self._devices: dict[int, int] = {}
+
+    def shown_number(self, device: int, number: int) -> int:
+        """Return the inode number to show: the real one on the workspace's device, a tagged one elsewhere."""
+        if device == self.tree.home_device:
+            return number
+        tag = self._devices.setdefault(device, len(self._devices) + 1)
+        return (number ^ tag << 48) & 0x7FFF_FFFF_FFFF_FFFF
+
+    def whole_content(self, node: Node) -> bytes:
+        """Return all that a regular file says.
+
+        Raises:
+            OSError: EACCES, when it is too long to be judged.
+        """
+        if not node.is_file:
+            return b""
+        fd = self.backing.open(node, os.O_RDONLY)
+        try:
+            return read_judged(fd)
+        finally:
+            os.close(fd)
+
+    def prospective(self, node: Node, offset: int, data: bytes) -> bytes:
+        """Return what a file would say after a write.
+
+        Raises:
+            OSError: EACCES, when that is too long to be judged.
+        """
+        if offset + len(data) > LARGEST_JUDGED:
+            raise fail(errno.EACCES)
+        before = self.whole_content(node)
+        return before[:offset].ljust(offset, b"\0") + data + before[offset + len(data) :]
+
+    def resized(self, node: Node, size: int) -> bytes:
+        """Return what a file would say after a truncation.
+
+        Raises:
+            OSError: EACCES, when that is too long to be judged.
+        """
+        if size > LARGEST_JUDGED:
+            raise fail(errno.EACCES)
+        return self.whole_content(node)[:size].ljust(size, b"\0") if size else b""
+
+    async def in_thread(self, function: Callable[..., object], *args: object) -> None:
+        """Run something that may wait for the disk beside the loop."""
+        await trio.to_thread.run_sync(function, *args)
+
+    def close(self) -> None:
+        """Give back every descriptor; nothing may be asked any more."""
+        self.directories.close()
+        self.files.close()
+        self.backing.close()
+        self.tree.close()

@@ -1,0 +1,75 @@
+"""Take the next request without going through the event loop's wait when one is there already.
+
+trio's wait costs more than most requests do. So the descriptor is polled first, for as long as an agent on another CPU
+needs to ask again; only when nothing is there then, or after `_TURN` requests in a row, other tasks get their turn.
+Measured on two cores: an empty lookup takes 54 µs with one poll, 26 µs with twenty, and no less with sixty.
+
+- A read of the descriptor never blocks the loop: it is made non-blocking, and a worker that finds the request gone
+  (interrupted by a signal between poll and read) starts again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import trio
+
+_TURN = 64
+_POLLS = 24
+
+
+@contextmanager
+def poll_first(library: Any, fd: int) -> Iterator[None]:
+    """Wrap the two functions of pyfuse3 (`library`) that wait for requests and serve them, for the time of the block."""
+    wait, loop = library._wait_fuse_readable, library._session_loop
+    os.set_blocking(fd, False)
+    library._wait_fuse_readable = _patient(wait, fd)
+    library._session_loop = _persistent(loop)
+    try:
+        yield
+    finally:
+        library._wait_fuse_readable, library._session_loop = wait, loop
+
+
+def _patient(wait: Callable[[], Awaitable[bool]], fd: int) -> Callable[[], Awaitable[bool]]:
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    poll = poller.poll
+    left = _TURN
+    again = range(_POLLS if len(os.sched_getaffinity(0)) > 1 else 0)
+
+    async def readable() -> bool:
+        nonlocal left
+        if left:
+            left -= 1
+            if poll(0):
+                return True
+            for _ in again:
+                if poll(0):
+                    return True
+        else:
+            await trio.lowlevel.checkpoint()
+        left = _TURN
+        while not poll(0):
+            if not await wait():
+                return False
+        return True
+
+    return readable
+
+
+def _persistent(loop: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def serving(*args: Any) -> None:
+        while True:
+            try:
+                return await loop(*args)
+            except OSError as error:
+                if error.errno != errno.EAGAIN:
+                    raise
+
+    return serving

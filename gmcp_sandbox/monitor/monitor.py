@@ -1,0 +1,212 @@
+"""The one door: every effect passes `Monitor.mediate`, the sole caller of the layers and of the audit log.
+
+Invariants:
+- No record, no effect: a decision is returned only after the sink has taken it. When the sink fails, this call and
+  every later one raises `AuditError`, and `failed` is set so that the session ends.
+- `mediate` does not suspend unless the gate or an approver has to answer; both have a deadline, and silence denies.
+- What was approved is what happens: when the session's state changed while an approver thought, the layers are asked
+  again, and the approval counts only if they ask for the same reasons.
+- Taint rises before the bytes of an allowed read can be delivered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from gmcp_sandbox.calls.arguments import Arguments
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import Label
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
+from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.monitor.mediator import Approver, AuditSink, Explain
+from gmcp_sandbox.pipeline.cache import Judgement
+from gmcp_sandbox.pipeline.layer import deny, failed
+from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.pipeline.probe import ProbeGate
+from gmcp_sandbox.policy.state import SessionState
+
+_ALLOW, _DENY, _ASK = Outcome.ALLOW, Outcome.DENY, Outcome.ASK
+_FS_READ = Tool.FS_READ
+_EXPLAINED = 4096
+"""Distinct denials that are told of, at most."""
+
+
+class Monitor:
+    """The mediator of one session."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a session, each said by name
+        self,
+        pipeline: Pipeline,
+        state: SessionState,
+        sink: AuditSink,
+        *,
+        session: str,
+        agent: str,
+        clock: Callable[[], int],
+        probe: ProbeGate | None = None,
+        approver: Approver | None = None,
+        deadline: float = 60.0,
+        explain: Explain | None = None,
+    ) -> None:
+        if pipeline.has_probe != (probe is not None):
+            raise ValueError("the pipeline and the monitor must know of the same gate")
+        self.state = state
+        self.failed = trio.Event()
+        """Set when a decision could not be recorded."""
+        self._pipeline = pipeline
+        self._sink = sink
+        self._session = session
+        self._agent = agent
+        self._clock = clock
+        self._gate = probe
+        self._approver = approver
+        self._deadline = deadline
+        self._explain = explain
+        self._explained: set[tuple[Tool, str, Layer | None]] = set()
+        self._seq = 0
+        self._fault: AuditError | None = None
+        self._workers = trio.CapacityLimiter(1)
+
+    def call(  # noqa: PLR0913 - one parameter for each field that a shell knows
+        self,
+        tool: Tool,
+        object: str,
+        args: Arguments,
+        *,
+        label: Label,
+        pid: int = 0,
+        extent: tuple[int, int] | None = None,
+        content: bytes | None = None,
+    ) -> ToolCall:
+        """Return the next call of the session."""
+        self._seq = seq = self._seq + 1
+        return ToolCall(seq, self._clock(), self._session, self._agent, pid, tool, object, args, label, extent, content)
+
+    async def mediate(self, call: ToolCall) -> Decision:
+        """Judge and record one call.
+
+        Raises:
+            AuditError: The decision could not be recorded, now or earlier.
+        """
+        if self._fault is not None:
+            raise self._refusal()
+        state = self.state
+        taint = state.taint_names
+        judgement = self._pipeline.judge(call, state)
+        if judgement.outcome is _ASK:
+            judgement = await self._settle(call, judgement)
+            taint = state.taint_names
+            if self._fault is not None:
+                raise self._refusal()
+        decision = Decision(call, judgement.outcome, judgement.verdicts, judgement.epoch, taint, judgement.cached)
+        try:
+            self._sink.append(decision, self._clock() - call.at_ns)
+        except Exception as fault:
+            raise self._fail(fault) from fault
+        if judgement.outcome is not _ALLOW:
+            self._tell(decision)
+        elif call.tool is _FS_READ:
+            state.read(call.label)
+        return decision
+
+    def replace(self, pipeline: Pipeline) -> None:
+        """Judge by another profile from now on; nothing that was remembered is used again."""
+        if pipeline.has_probe != (self._gate is not None):
+            raise ValueError("the pipeline and the monitor must know of the same gate")
+        self._pipeline = pipeline
+        self.state.renew()
+
+    # ----------------------------------------------------------------------------------------------- gate, approver
+
+    async def _settle(self, call: ToolCall, judgement: Judgement) -> Judgement:
+        if judgement.needs_probe:
+            verdict = await self._probe(call)
+            judgement = self._pipeline.resume(call, self.state, judgement, verdict)
+        if judgement.outcome is _ASK:
+            judgement = await self._approve(call, judgement)
+        return judgement
+
+    async def _probe(self, call: ToolCall) -> Verdict:
+        gate = self._gate
+        if gate is None:
+            return deny(Layer.PROBE, "error", "no gate")
+        try:
+            with trio.move_on_after(self._deadline):
+                return await trio.to_thread.run_sync(
+                    gate.judge, call, self.state.snapshot(), limiter=self._workers, abandon_on_cancel=True
+                )
+        except Exception as fault:  # noqa: BLE001 - the documented boundary: a layer that breaks denies
+            return failed(Layer.PROBE, fault)
+        return deny(Layer.PROBE, "timeout")
+
+    async def _approve(self, call: ToolCall, judgement: Judgement) -> Judgement:
+        """Turn every ask into an allow or, at the first one, a denial."""
+        answer = await self._ask(call, judgement)
+        if judgement.epoch != self.state.epoch:
+            asked = _asks(judgement)
+            judgement = self._pipeline.renew(call, self.state, judgement)
+            if judgement.outcome is _ASK and _asks(judgement) != asked:
+                answer = "ask_stale"
+        if judgement.outcome is not _ASK:
+            return judgement
+        verdicts: list[Verdict] = []
+        for verdict in judgement.verdicts:
+            if verdict.outcome is _ASK and answer != "ask_approved":
+                verdicts.append(deny(verdict.layer, answer, verdict.reason, verdict.score))
+                return Judgement(tuple(verdicts), _DENY, judgement.epoch)
+            verdicts.append(_approved(verdict) if verdict.outcome is _ASK else verdict)
+        return Judgement(tuple(verdicts), _ALLOW, judgement.epoch)
+
+    async def _ask(self, call: ToolCall, judgement: Judgement) -> str:
+        """Return the word of the reason that the approver's answer gives."""
+        if self._approver is None:
+            return "ask_unanswered"
+        try:
+            with trio.move_on_after(self._deadline):
+                is_granted = await self._approver.ask(call, judgement.verdicts)
+                return "ask_approved" if is_granted is True else "ask_refused"
+        except Exception:  # noqa: BLE001 - the documented boundary: an approver that breaks has not said yes
+            return "ask_unanswered"
+        return "ask_unanswered"
+
+    # ------------------------------------------------------------------------------------------------------- faults
+
+    def _fail(self, fault: Exception) -> AuditError:
+        """Poison the monitor and return what to raise."""
+        self._fault = (
+            fault
+            if isinstance(fault, AuditError)
+            else AuditError("cannot record a decision", cause=f"{type(fault).__name__}: {fault}")
+        )
+        self.failed.set()
+        return self._refusal()
+
+    def _refusal(self) -> AuditError:
+        cause = "" if self._fault is None else str(self._fault)
+        return AuditError("the session has no audit log any more", cause=cause)
+
+    def _tell(self, decision: Decision) -> None:
+        """Tell of a denial that was not told of before."""
+        if self._explain is None or len(self._explained) >= _EXPLAINED:
+            return
+        deciding = decision.deciding
+        family = None if deciding is None else deciding.layer
+        key = (decision.call.tool, decision.call.object, family)
+        if key in self._explained:
+            return
+        self._explained.add(key)
+        try:
+            self._explain(decision.call, "pipeline" if family is None else family.value)
+        except Exception:  # noqa: BLE001 - an explanation is a courtesy; the decision stands and is recorded
+            self._explain = None
+
+
+def _asks(judgement: Judgement) -> tuple[tuple[Layer, str], ...]:
+    return tuple((verdict.layer, verdict.reason) for verdict in judgement.verdicts if verdict.outcome is _ASK)
+
+
+def _approved(verdict: Verdict) -> Verdict:
+    return Verdict(verdict.layer, _ALLOW, f"{verdict.layer}.ask_approved", verdict.reason, verdict.score)

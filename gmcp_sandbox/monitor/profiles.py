@@ -1,0 +1,121 @@
+"""Find the files of a profile and read it.
+
+Guarantees: a name is a shipped profile or one of the user's own (`~/.config/gmcp-sandbox/profiles/NAME.toml`; shipped
+names win, so that nothing can pass for them); anything with a slash or `.toml` is a path. What cannot be read whole is
+a `ProfileError`. A profile that lies in the workspace is labelled `watched` in its own session.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from pathlib import Path
+
+import msgspec
+
+from gmcp_sandbox.calls.labels import WATCHED
+from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.monitor.shipped import shipped_names, shipped_profile
+from gmcp_sandbox.policy.build import glob_quoted
+from gmcp_sandbox.policy.fields import Source, read_document, suggest
+from gmcp_sandbox.policy.parse import digest_of, parse_profile
+from gmcp_sandbox.policy.profile import PathRule, Profile
+
+_LARGEST = 1 << 20
+_DEEPEST = 16
+
+
+class Located(msgspec.Struct, frozen=True):
+    """One file of a chain: its text, and where it is (None for a shipped one)."""
+
+    source: Source
+    path: Path | None
+
+
+def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
+    """Return the profile of a name or path, `extends` resolved and variables put in.
+
+    Raises:
+        ProfileError: Any of its files is missing, unreadable or wrong.
+    """
+    if not home.is_absolute() or home == Path("/"):
+        raise ProfileError(f"{home} cannot be a home directory", hint="set HOME to a directory of your own")
+    chain = read_chain(reference, home=home)
+    variables = {"workspace": str(workspace), "home": os.path.normpath(home), "user": user_name()}
+    profile = parse_profile([located.source for located in chain], variables)
+    inside = [one.path for one in chain if one.path is not None and workspace in one.path.parents]
+    if not inside:
+        return profile
+    rules = tuple(PathRule(glob_quoted(str(path)), WATCHED) for path in inside)
+    profile = msgspec.structs.replace(profile, path_rules=profile.path_rules + rules)
+    return msgspec.structs.replace(profile, digest=digest_of(profile))
+
+
+def read_chain(reference: str, *, home: Path) -> tuple[Located, ...]:
+    """Return the files behind a name or path, the first ancestor first.
+
+    Raises:
+        ProfileError: A file is missing or unreadable, or the chain comes back to itself.
+    """
+    chain: list[Located] = []
+    seen: list[str] = []
+    base: Path | None = None
+    following: str | None = reference
+    while following is not None:
+        located = _locate(following, base, home)
+        identity = str(located.path or located.source.name)
+        if identity in seen or len(seen) >= _DEEPEST:
+            raise ProfileError(f"{chain[-1].source.name}: `extends` leads back to itself or too deep: {following!r}")
+        seen.append(identity)
+        chain.insert(0, located)
+        base = None if located.path is None else located.path.parent
+        following = _extends(located.source)
+    return tuple(chain)
+
+
+def user_name() -> str:
+    """Return the caller's name; the number where the host knows no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _extends(source: Source) -> str | None:
+    return read_document(source).extends
+
+
+def _locate(reference: str, base: Path | None, home: Path) -> Located:
+    if "/" in reference or reference.endswith(".toml"):
+        path = Path(os.path.expanduser(reference))
+        return _read((base or Path.cwd()) / path)
+    if reference in shipped_names():
+        return Located(Source(f"{reference} (shipped)", shipped_profile(reference)), None)
+    own = own_directory(home) / f"{reference}.toml"
+    if own.is_file():
+        return _read(own)
+    raise ProfileError(f"no profile {reference!r}", hint=f"{suggest(reference, shipped_names())}; or give a path")
+
+
+def own_directory(home: Path) -> Path:
+    """Return where the user's own profiles are."""
+    config = os.environ.get("XDG_CONFIG_HOME", "")
+    top = Path(config) if config.startswith("/") else home / ".config"
+    return top / "gmcp-sandbox" / "profiles"
+
+
+def _read(path: Path) -> Located:
+    """Read one file through one descriptor: the text is that of the file whose kind and size were looked at."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:
+                raise ProfileError(f"cannot read the profile {path}", cause="no regular file of at most 1 MiB")
+            text = file.read(_LARGEST + 1).decode("utf-8")
+    except OSError as error:
+        raise ProfileError(f"cannot read the profile {path}", cause=error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise ProfileError(f"cannot read the profile {path}", cause="it is not UTF-8") from None
+    return Located(Source(str(path), text), path.resolve())

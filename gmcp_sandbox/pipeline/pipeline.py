@@ -1,0 +1,221 @@
+"""All layers, in their order, and what was answered before.
+
+Invariants:
+- ALLOW exists only when all `required` layers have allowed; no layers, no allow.
+- The first denial ends the question. An ask does not: what a later layer denies needs no approver.
+- A layer that raises has denied, and that denial is not remembered.
+- Rate is asked on every call that comes as far; the prefilter on every call that brings content or whose verdict
+  depends on it; what the gate said of a content is never used for another. All else is remembered for one epoch.
+- The same calls in the same order get the same verdicts with and without memory.
+
+Leaves to others: running the gate (in a thread, by the monitor), approvers, the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
+from gmcp_sandbox.pipeline.cache import DecisionCache, Entry, Judgement, Key
+from gmcp_sandbox.pipeline.constitution import Constitution
+from gmcp_sandbox.pipeline.layer import Judge, ask_layer, deny, failed
+from gmcp_sandbox.pipeline.prefilter import Prefilter
+from gmcp_sandbox.pipeline.probe import UNPROBED, ProbeGate
+from gmcp_sandbox.pipeline.rate import Rate
+from gmcp_sandbox.pipeline.schema import Schema
+from gmcp_sandbox.pipeline.trust import Trust
+from gmcp_sandbox.policy.profile import Profile
+from gmcp_sandbox.policy.state import SessionState
+
+REMEMBERED = 65536
+
+_ORDER = list(Layer)
+_ALLOW, _DENY, _ASK = Outcome.ALLOW, Outcome.DENY, Outcome.ASK
+_TRANSIENT = (".error", ".timeout")
+"""Ends of reasons that tell of a fault, not of the call."""
+
+
+class ReadsContent(Judge, Protocol):
+    """The prefilter, as the pipeline sees it."""
+
+    def depends_on_content(self, call: ToolCall) -> bool:
+        """True when calls that differ in their content alone may differ in their verdict."""
+
+
+def layers_of(profile: Profile) -> tuple[Judge, ...]:
+    """Return the layers of a profile, without the gate."""
+    return Schema(), Trust(profile), Rate(profile.rates), Prefilter(), Constitution(profile.rules)
+
+
+class Pipeline:
+    """The judges of one session. Owned by the event loop."""
+
+    def __init__(self, profile: Profile, probe: ProbeGate | None, *, remember: int = REMEMBERED) -> None:
+        self._arrange(layers_of(profile), probe, remember)
+
+    @classmethod
+    def of_layers(cls, layers: Sequence[Judge], probe: ProbeGate | None, *, remember: int = REMEMBERED) -> Pipeline:
+        """Return a pipeline of these layers, which must stand in the order of `Layer`."""
+        pipeline = cls.__new__(cls)
+        pipeline._arrange(layers, probe, remember)
+        return pipeline
+
+    def _arrange(self, layers: Sequence[Judge], probe: ProbeGate | None, remember: int) -> None:
+        ranks = [_ORDER.index(layer.name) for layer in layers]
+        gate_rank = _ORDER.index(Layer.PROBE)
+        if ranks != sorted(set(ranks)) or gate_rank in ranks:
+            raise ValueError("layers out of order, twice, or a gate among them")
+        self._before = tuple(layer for layer, rank in zip(layers, ranks, strict=True) if rank < gate_rank)
+        self._after = tuple(layer for layer, rank in zip(layers, ranks, strict=True) if rank > gate_rank)
+        self._gate = probe
+        self.required = len(layers) + (probe is not None)
+        """How many layers must allow."""
+        self._cache = DecisionCache(remember)
+        self._rate_at, self._rate = self._find(Layer.RATE)
+        self._reader_at, reader = self._find(Layer.PREFILTER)
+        self._reader = cast("ReadsContent | None", reader)
+
+    def _find(self, name: Layer) -> tuple[int, Judge | None]:
+        for index, layer in enumerate(self._before):
+            if layer.name is name:
+                return index, layer
+        return len(_ORDER), None
+
+    @property
+    def has_probe(self) -> bool:
+        """True when a gate is among the layers."""
+        return self._gate is not None
+
+    @property
+    def remembered(self) -> int:
+        """How many answers are remembered."""
+        return len(self._cache)
+
+    def judge(self, call: ToolCall, state: SessionState) -> Judgement:
+        """Return what the layers say, as far as they can say it at once."""
+        epoch = state.epoch
+        key = (call.tool, call.object, call.args, call.label)
+        try:
+            entry = self._cache.get(key, epoch)
+        except Exception as fault:  # noqa: BLE001 - arguments that cannot be hashed are malformed
+            return Judgement((failed(Layer.SCHEMA, fault),), _DENY, epoch)
+        if entry is None or (self._gate is not None and call.content is not None):
+            return self._judge_anew(key, call, state)
+        if entry.rate_at >= 0 and self._rate is not None:
+            verdict = ask_layer(self._rate, call, state)
+            if verdict.outcome is not _ALLOW:
+                before = entry.judgement.verdicts[: entry.rate_at]
+                return Judgement((*before, verdict), _DENY, epoch, cached=True)
+        if entry.needs_content or call.content is not None:
+            return self._with_content(entry.judgement, call, state)
+        return entry.judgement
+
+    def resume(self, call: ToolCall, state: SessionState, judgement: Judgement, verdict: Verdict) -> Judgement:
+        """Go on after the gate has answered; in a new epoch the layers before it are asked again."""
+        if not judgement.needs_probe:
+            raise ValueError("this judgement does not wait for the gate")
+        if verdict.layer is not Layer.PROBE:
+            verdict = deny(Layer.PROBE, "error", "not a verdict of this layer")
+        if judgement.epoch != state.epoch:
+            judgement = self.renew(call, state, judgement)
+            if judgement.outcome is _DENY:
+                return judgement
+        result = self._finish([*judgement.verdicts, verdict], call, state)
+        if not self._depends_on_content(call):
+            self._remember((call.tool, call.object, call.args, call.label), result, needs_content=False)
+        return result
+
+    def renew(self, call: ToolCall, state: SessionState, judgement: Judgement) -> Judgement:
+        """Return the judgement under the present state; what rate and the gate said stands."""
+        verdicts: list[Verdict] = []
+        layers = {layer.name: layer for layer in (*self._before, *self._after)}
+        for old in judgement.verdicts:
+            layer = layers.get(old.layer)
+            verdict = old if layer is None or old.layer is Layer.RATE else ask_layer(layer, call, state)
+            verdicts.append(verdict)
+            if verdict.outcome is _DENY:
+                return Judgement(tuple(verdicts), _DENY, state.epoch)
+        outcome = _ASK if judgement.needs_probe else self._outcome(verdicts)
+        return Judgement(tuple(verdicts), outcome, state.epoch, needs_probe=judgement.needs_probe)
+
+    # ------------------------------------------------------------------------------------------------------- inside
+
+    def _judge_anew(self, key: Key, call: ToolCall, state: SessionState) -> Judgement:
+        verdicts: list[Verdict] = []
+        for layer in self._before:
+            verdict = ask_layer(layer, call, state)
+            verdicts.append(verdict)
+            if verdict.outcome is _DENY:
+                return self._settled(key, call, state, verdicts)
+        if self._gate is not None:
+            try:
+                is_wanted = self._gate.wants(call)
+            except Exception as fault:  # noqa: BLE001 - the documented boundary: a layer that breaks denies
+                return Judgement((*verdicts, failed(Layer.PROBE, fault)), _DENY, state.epoch)
+            if is_wanted:
+                return Judgement(tuple(verdicts), _ASK, state.epoch, needs_probe=True)
+            verdicts.append(UNPROBED)
+        return self._settled(key, call, state, verdicts)
+
+    def _settled(self, key: Key, call: ToolCall, state: SessionState, verdicts: list[Verdict]) -> Judgement:
+        """Finish, and remember what may be: not what rate denied, nor what the content decided.
+
+        Whether the gate wants a call may depend on its content, so beside a gate only calls without content are kept.
+        """
+        result = self._finish(verdicts, call, state)
+        if self._gate is not None and call.content is not None:
+            return result
+        reached = len(result.verdicts) > self._reader_at
+        needs_content = reached and self._depends_on_content(call)
+        if not (needs_content and result.verdicts[-1].layer is Layer.PREFILTER):
+            self._remember(key, result, needs_content=needs_content)
+        return result
+
+    def _finish(self, verdicts: list[Verdict], call: ToolCall, state: SessionState) -> Judgement:
+        if not verdicts or verdicts[-1].outcome is not _DENY:
+            for layer in self._after:
+                verdict = ask_layer(layer, call, state)
+                verdicts.append(verdict)
+                if verdict.outcome is _DENY:
+                    break
+        return Judgement(tuple(verdicts), self._outcome(verdicts), state.epoch)
+
+    def _outcome(self, verdicts: Sequence[Verdict]) -> Outcome:
+        if len(verdicts) != self.required or not verdicts:
+            return _DENY
+        outcome = _ALLOW
+        for verdict in verdicts:
+            if verdict.outcome is _DENY:
+                return _DENY
+            if verdict.outcome is not _ALLOW:
+                outcome = _ASK
+        return outcome
+
+    def _remember(self, key: Key, result: Judgement, *, needs_content: bool) -> None:
+        last = result.verdicts[-1] if result.verdicts else None
+        if last is None or last.layer is Layer.RATE or last.reason.endswith(_TRANSIENT):
+            return
+        rate_at = self._rate_at if len(result.verdicts) > self._rate_at else -1
+        kept = Judgement(result.verdicts, result.outcome, result.epoch, cached=True)
+        self._cache.put(key, result.epoch, Entry(kept, rate_at, needs_content))
+
+    def _with_content(self, judgement: Judgement, call: ToolCall, state: SessionState) -> Judgement:
+        """Return a remembered judgement with the prefilter's verdict on this call's content in its place."""
+        at, old = self._reader_at, judgement.verdicts
+        if self._reader is None or len(old) <= at:
+            return judgement
+        verdict = ask_layer(self._reader, call, state)
+        if verdict.outcome is _DENY:
+            return Judgement((*old[:at], verdict), _DENY, judgement.epoch, cached=True)
+        verdicts = (*old[:at], verdict, *old[at + 1 :])
+        return Judgement(verdicts, self._outcome(verdicts), judgement.epoch, cached=True)
+
+    def _depends_on_content(self, call: ToolCall) -> bool:
+        if self._reader is None:
+            return call.content is not None
+        try:
+            return self._reader.depends_on_content(call)
+        except Exception:  # noqa: BLE001 - whoever cannot say is taken to depend on it, and to be asked each time
+            return True

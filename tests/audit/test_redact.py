@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gmcp_sandbox.audit.redact import OBJECT_CHARS, VALUE_CHARS, WORDS_CHARS, redact, redact_words, shorten
+
+SECRET = "hunter2hunter2hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://user:{SECRET}@example.com/x",
+        f"https://{SECRET}@example.com/x",
+        f"--password={SECRET}",
+        f"PGPASSWORD={SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"Proxy-Authorization: Basic {SECRET}",
+        f"Cookie: session={SECRET}; other={SECRET}",
+        f"/search?q=1&access_token={SECRET}&page=2",
+        f'{{"api_key":"{SECRET}"}}',
+        f'{{"client_secret": "a b {SECRET}"}}',
+        f"bearer {SECRET}",
+        f"ghp_{SECRET}".replace("hunter", "HUNTER"),
+        f"sk-{SECRET}",
+        f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----",
+        f"-----BEGIN PRIVATE KEY-----\n{SECRET}",
+        f"eyJhbGciOiJIUzI1NiJ9.{SECRET}.{SECRET}",
+    ],
+)
+def test_what_looks_like_a_credential_is_hidden(text):
+    shown = redact(text)
+    assert "[redacted]" in shown
+    assert "hunter2" not in shown.lower()
+
+
+@pytest.mark.parametrize(
+    "text", ["/home/u/src/tokenizer.py", "--max-tokens=100", "https://example.com/a/b?page=2", "git commit -m message"]
+)
+def test_ordinary_words_stay(text):
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tool", "--password", SECRET],
+        ["tool", "--api-key", SECRET],
+        ["curl", "-u", f"name:{SECRET}"],
+        ["curl", "-H", f"Authorization: token {SECRET}"],
+        ["mysql", f"--password={SECRET}"],
+    ],
+)
+def test_command_lines_hide_the_word_after_an_option_that_says_so(words):
+    shown = redact_words(words)
+    assert len(shown) == len(words)
+    assert SECRET not in " ".join(shown)
+
+
+def test_an_option_after_an_option_is_no_value():
+    assert redact_words(["tool", "--password-stdin", "--verbose"]) == ["tool", "--password-stdin", "--verbose"]
+
+
+def test_a_long_command_line_is_cut_and_says_so():
+    shown = redact_words(["echo", *["x" * 4000] * 100])
+    assert sum(map(len, shown)) < WORDS_CHARS + 200
+    assert "[cut: " in shown[-1]
+
+
+def test_many_words_are_cut_and_say_so():
+    assert len(redact_words(["x"] * 100_000)) < 2000
+
+
+def test_a_secret_at_the_edge_of_the_window_is_not_cut_in_two():
+    padding = "password=" + "y" * 600 + " "
+    text = padding * 20
+    for shift in range(0, 40):
+        shown = redact("z" * shift + text + f"sk-{SECRET}" * 200)
+        assert "hunter2" not in shown
+
+
+@given(st.text(max_size=200))
+def test_redacting_returns_text_for_any_text(text):
+    assert isinstance(redact(text), str)
+    assert isinstance(redact_words([text, text]), list)
+
+
+@pytest.mark.parametrize("part", ["eyJ-", "token", "://", "password", '"secret":"', "bearer ", "-----BEGIN ", "sk-", "a:"])
+def test_hostile_repetition_is_bounded_in_what_it_returns(part):
+    assert len(redact(part * 100_000)) < 2 * VALUE_CHARS + 200
+
+
+def test_long_objects_keep_head_length_and_digest():
+    path = "/" + "d/" * 10_000
+    shown = shorten(path)
+    assert shown.startswith(path[:OBJECT_CHARS])
+    assert f"[cut: {len(path)} characters, blake3 " in shown
+    assert shorten("/work/a") == "/work/a"
