@@ -24,8 +24,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
 }
 """Module → the test file that exercises it, where the mirror would be empty."""
 
-TEST_FOLDERS_WITHOUT_MODULES = frozenset({"e2e", "scripts", "data", "profiles"})
-"""Folders of tests/ that mirror no package: whole programs, repository scripts, data, shipped profiles."""
+TEST_FOLDERS_WITHOUT_MODULES = frozenset({"e2e", "scripts", "docs", "data", "profiles"})
+"""Folders of tests/ that mirror no package: whole programs, repository scripts, documents, data, shipped profiles."""
 
 
 def main(root: Path) -> int:

@@ -43,7 +43,9 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "fuse": lambda: _trial().passed("FUSE mount"),
     "tun": lambda: _opens("/dev/net/tun"),
     "sandbox": lambda: _trial().failed is None,
-    "seccomp-notify": lambda: "user_notif" in Path("/proc/sys/kernel/seccomp/actions_avail").read_text(encoding="ascii"),
+    "seccomp-notify": lambda: (
+        "user_notif" in Path("/proc/sys/kernel/seccomp/actions_avail").read_text(encoding="ascii")
+    ),
 }
 """Name → whether the host has it. `program:NAME` asks for a program on PATH."""
 

@@ -165,7 +165,7 @@ class _Walk:
         """Follow the chain through a file. The loop is written out, because it runs for every record of a log."""
         read = partial(file.readline, MAX_LINE)
         first = read()
-        self._check_first(first, index)
+        self._check_first(first, index, is_last=is_last)
         previous, number = self._previous, 0
         for line in chain((first,), iter(read, b"")) if first else ():
             number += 1
@@ -181,14 +181,17 @@ class _Walk:
             self._records += 1
         self._previous, self._line, self._bad = previous, number, b""
 
-    def _check_first(self, line: bytes, index: int) -> None:
-        if not line and index:
-            return  # a crash between making the file and its first record
+    def _check_first(self, line: bytes, index: int, *, is_last: bool) -> None:
         self._line, self._bad = 1, line
-        kind = b"segment" if index else b"genesis"
-        if not line.startswith(b'{"kind":"%b",' % kind):
-            is_torn = b"\n" not in line and b'{"kind":"%b",'.startswith(line) and bool(index)
-            raise _Bad(f"there is no {kind.decode()} record", is_torn=is_torn)
+        kind = "segment" if index else "genesis"
+        start = b'{"kind":"%b",' % kind.encode()
+        if not line.startswith(start):
+            # A crash between making the last file and the end of its first write leaves nothing, or a beginning.
+            if is_last and start.startswith(line):
+                if index and not line:
+                    return
+                raise _Bad(f"a crash left the log without a {kind} record", is_torn=True)
+            raise _Bad(f"there is no {kind} record")
         if self._is_part:
             self._previous = self._stated_previous(line)
 

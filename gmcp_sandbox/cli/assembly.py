@@ -6,27 +6,30 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gmcp_sandbox import __version__, kernel
 from gmcp_sandbox.audit.record import Genesis
 from gmcp_sandbox.audit.writer import AuditWriter
 from gmcp_sandbox.calls.verdicts import Layer
+from gmcp_sandbox.fs.core import Core
+from gmcp_sandbox.fs.ids import IdView
+from gmcp_sandbox.monitor.monitor import Monitor
+from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.policy.guards import guard_for
+from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
+from gmcp_sandbox.policy.state import SessionState
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.preparation import Preparation
-    from gmcp_sandbox.fs.core import Core
-    from gmcp_sandbox.monitor.monitor import Monitor
     from gmcp_sandbox.monitor.statedir import SessionDir
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
 
 
-@dataclass(slots=True)
-class Assembled:
+class Assembled(NamedTuple):
     """The parts of a running session."""
 
     profile: Profile
@@ -74,14 +77,6 @@ def assemble(
     Raises:
         HostError: A tree of the view cannot be opened.
     """
-    from gmcp_sandbox.fs.core import Core
-    from gmcp_sandbox.fs.ids import IdView
-    from gmcp_sandbox.monitor.monitor import Monitor
-    from gmcp_sandbox.pipeline.pipeline import Pipeline
-    from gmcp_sandbox.policy.guards import guard_for
-    from gmcp_sandbox.policy.labelling import Labeller
-    from gmcp_sandbox.policy.state import SessionState
-
     profile, view, identity = prepared.profile, prepared.view, prepared.identity
     monitor = Monitor(
         Pipeline(profile, None),
@@ -124,5 +119,5 @@ def _scratch_trees(mounts: tuple[Mount, ...], scratch: int) -> dict[str, int]:
 def secret_places(prepared: Preparation) -> tuple[str, ...]:
     """Return the host's usual places of credentials, whose files stay secret under any other name."""
     names = (".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".config/gcloud", ".netrc", ".git-credentials")
-    home = [str(prepared.home / name) for name in names]
+    home = [f"{prepared.home}/{name}" for name in names]
     return (*home, "/etc/shadow", "/etc/gshadow", "/etc/ssh", "/etc/sudoers")

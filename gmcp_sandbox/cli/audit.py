@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.audit.entries import Entry
     from gmcp_sandbox.audit.verify import Verification
     from gmcp_sandbox.cli.main import Subparsers
-    from gmcp_sandbox.monitor.statedir import Session
+    from gmcp_sandbox.monitor.statedir import SessionDir
 
 _WHICH = "a session (beginning of its id; default: the newest) or a log file or directory (with a slash or a dot)"
 
@@ -76,7 +76,7 @@ def run_show(args: argparse.Namespace) -> int:
     return 0
 
 
-def locate(which: str | None) -> tuple[str, Session | None]:
+def locate(which: str | None) -> tuple[str, SessionDir | None]:
     """Return the path of a log, and its session where it is one of this user's.
 
     Raises:
@@ -84,25 +84,26 @@ def locate(which: str | None) -> tuple[str, Session | None]:
     """
     import os
 
+    from gmcp_sandbox.cli.processes import by_start
     from gmcp_sandbox.errors import UsageError
-    from gmcp_sandbox.monitor.statedir import open_state
+    from gmcp_sandbox.monitor.statedir import StateDir
 
     if which is not None and ("/" in which or "." in which):
         if not os.path.exists(which):
             raise UsageError(f"there is no file {which!r}")
         return which, None
-    state = open_state(os.environ)
+    state = StateDir.open()
     if which is not None:
         session = state.find(which)
     else:
-        sessions = [one for one in state.sessions() if one.log.exists()]
+        sessions = [one for one in by_start(state.sessions()) if one.log.exists()]
         if not sessions:
             raise UsageError("there is no session yet", hint="gmcp-sandbox exec agent.py")
         session = sessions[-1]
     return str(session.path), session
 
 
-def _state_of(result: Verification, session: Session | None) -> tuple[str, bool]:
+def _state_of(result: Verification, session: SessionDir | None) -> tuple[str, bool]:
     """Return what an absent seal means, and whether it proves that the end was cut off."""
     from gmcp_sandbox.audit.verify import State
 

@@ -97,7 +97,9 @@ def run(args: argparse.Namespace) -> int:
     call = build_call(tool, args.pairs, labeller, workspace=str(workspace), home=str(home))
     state = SessionState(profile.tier, frozenset(_label(name).name for name in args.taint))
     judgement = Pipeline(profile, None).judge(call, state)
-    print(_as_json(call, judgement) if args.json else "\n".join(render(call, judgement, Painter(sys.stdout, args.color))))
+    print(
+        _as_json(call, judgement) if args.json else "\n".join(render(call, judgement, Painter(sys.stdout, args.color)))
+    )
     return 0 if judgement.outcome is Outcome.ALLOW else 1
 
 

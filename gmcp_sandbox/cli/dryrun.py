@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from gmcp_sandbox.cli.planning import plan_of
 from gmcp_sandbox.cli.preparation import Preparation
 from gmcp_sandbox.cli.supervisor import enforced
 from gmcp_sandbox.cli.terminal import columns, visible
-from gmcp_sandbox.fs.mount import MountFuse
-from gmcp_sandbox.proc.blueprint import Shells, draw
 from gmcp_sandbox.proc.stdio import Stdio
 
 
@@ -16,7 +15,7 @@ def show(prepared: Preparation) -> int:
     print(f"agent      {visible(prepared.agent)}")
     print(f"command    {' '.join(visible(word.decode(errors='surrogateescape')) for word in prepared.program.argv)}")
     print(f"profile    {profile.name} (tier {profile.tier.name.lower()}, digest {profile.digest[:16]})")
-    print(f"workspace  {visible(str(prepared.workspace))}")
+    print(f"workspace  {visible(prepared.workspace)}")
     print(f"variables  {' '.join(sorted(name.decode(errors='replace') for name in prepared.program.environment))}")
     print("\nview")
     for line in columns(
@@ -39,14 +38,7 @@ def show(prepared: Preparation) -> int:
         objects = f" in {' '.join(grant.objects)}" if grant.objects else ""
         print(f"  {' '.join(tool.value for tool in grant.tools)} on {' '.join(grant.labels)}{objects}")
     print("\nset-up")
-    plan = draw(
-        profile,
-        view,
-        prepared.identity,
-        program=prepared.program,
-        stdio=Stdio((None, None, None), (None, None, None)),
-        shells=Shells(mount_root=MountFuse()),
-    )
+    plan = plan_of(prepared, Stdio((None, None, None), (None, None, None)))
     for number, line in enumerate(plan.describe(), 1):
         print(f"  {number:2} {line}")
     print("\nenforced")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
     from gmcp_sandbox.cli.preparation import Preparation
-    from gmcp_sandbox.proc.launch import LaunchPlan
+    from gmcp_sandbox.proc.channel import Channel
 
 SANDBOX_FAILED = 125
 
@@ -43,20 +43,42 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the agent; return the exit status of the table in the README."""
-    from gmcp_sandbox.cli.preparation import prepare
-
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
-    prepared = prepare(args, os.environ)
     if args.dry_run:
         from gmcp_sandbox.cli.dryrun import show
+        from gmcp_sandbox.cli.preparation import prepare
 
-        return show(prepared)
-    return _launch(args, prepared)
+        return show(prepare(args, os.environ))
+    line = _start_supervisor()
+    from gmcp_sandbox.cli.preparation import prepare
+
+    return _launch(args, prepare(args, os.environ), line)
 
 
-def _launch(args: argparse.Namespace, prepared: Preparation) -> int:
-    """Start the supervisor, be the front until the end, and say how it ended."""
+def _start_supervisor() -> Channel:
+    """Fork the supervisor, which gets ready while this process finds out what is wanted; return the line to it.
+
+    When this process ends without giving orders, the supervisor ends as well.
+    """
+    from gmcp_sandbox.proc.channel import Channel
+
+    ours, theirs = Channel.pair()
+    if os.fork():
+        theirs.close()
+        return ours
+    try:
+        ours.close()
+        from gmcp_sandbox.cli.supervisor import supervise
+
+        supervise(theirs)
+    finally:
+        os._exit(SANDBOX_FAILED)
+
+
+def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel) -> int:
+    """Give the supervisor its orders, be the front until the end, and say how it ended."""
+    from gmcp_sandbox.cli.orders import Orders, give
     from gmcp_sandbox.cli.preparation import with_kept_home
     from gmcp_sandbox.monitor.statedir import StateDir
     from gmcp_sandbox.proc.channel import Channel
@@ -69,39 +91,15 @@ def _launch(args: argparse.Namespace, prepared: Preparation) -> int:
     session = state.create_session()
     stdio = Stdio.like_ours(prepared.identity)
     front_line, agent_line = Channel.pair()
-    front_report, report = Channel.pair()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork() == 0:
-        front_line.close()
-        front_report.close()
-        stdio.close_front_side()
-        from gmcp_sandbox.cli.supervisor import supervise
-
-        supervise(prepared, session, _plan(prepared, stdio), agent_line, report)
+    give(supervisor, Orders(prepared, session.id, str(session.path)), stdio, agent_line)
     agent_line.close()
-    report.close()
     stdio.close_agent_side()
     _tell(args.json_status, {"event": "start", "session": session.id, "agent": prepared.agent})
     tailing = _tail(session) if args.tail else None
-    final = Relay(stdio, front_line, front_report).run()
+    final = Relay(stdio, front_line, supervisor).run()
     if tailing is not None:
         _finish(tailing)
     return _conclude(args, session.id, final)
-
-
-def _plan(prepared: Preparation, stdio: Any) -> LaunchPlan:
-    from gmcp_sandbox.fs.mount import MountFuse
-    from gmcp_sandbox.proc.blueprint import Shells, draw
-
-    return draw(
-        prepared.profile,
-        prepared.view,
-        prepared.identity,
-        program=prepared.program,
-        stdio=stdio,
-        shells=Shells(mount_root=MountFuse()),
-    )
 
 
 def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | None) -> int:

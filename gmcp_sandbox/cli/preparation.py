@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.monitor.statedir import StateDir
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
+class Preparation(msgspec.Struct, frozen=True):
     """What will be run, under which policy, in which view.
 
     Attributes:
@@ -40,8 +38,8 @@ class Preparation:
     """
 
     agent: str
-    workspace: Path
-    home: Path
+    workspace: str
+    home: str
     profile: Profile
     view: View
     identity: Identity
@@ -67,7 +65,7 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     if profile.explain:
         resolved = View.of((*resolved.mounts, EXPLANATIONS_MOUNT), resolved.symlinks, resolved.notes)
     agent = args.name or Path(args.command[0]).stem
-    return Preparation(agent, workspace, home, profile, resolved, Identity.of_caller(), program)
+    return Preparation(agent, str(workspace), str(home), profile, resolved, Identity.of_caller(), program)
 
 
 def with_kept_home(prepared: Preparation, state: StateDir) -> Preparation:
@@ -76,7 +74,7 @@ def with_kept_home(prepared: Preparation, state: StateDir) -> Preparation:
         return prepared
     kept = str(state.home_of(prepared.agent))
     mounts = [msgspec.structs.replace(each, source=kept) if each.persist else each for each in prepared.view.mounts]
-    return replace(prepared, view=View.of(mounts, prepared.view.symlinks, prepared.view.notes))
+    return msgspec.structs.replace(prepared, view=View.of(mounts, prepared.view.symlinks, prepared.view.notes))
 
 
 def _workspace(wanted: str | None) -> Path:

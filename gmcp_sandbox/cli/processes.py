@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gmcp_sandbox.monitor.statedir import Session
+    from gmcp_sandbox.monitor.statedir import SessionDir
 
 
 class Watch:
     """The supervisor of a session, for as long as it lives."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SessionDir) -> None:
         self._fd = -1
         self.is_over = True
         """True when the process is gone."""
@@ -67,3 +67,13 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def by_start(sessions: list[SessionDir]) -> list[SessionDir]:
+    """Return sessions in the order in which they started; those that say nothing of themselves come first."""
+
+    def started(session: SessionDir) -> int:
+        meta = session.meta()
+        return 0 if meta is None else meta.started_ns
+
+    return sorted(sessions, key=started)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
-    from gmcp_sandbox.monitor.statedir import Meta, Session
+    from gmcp_sandbox.monitor.statedir import Meta, SessionDir
 
 
 def register(subparsers: Subparsers) -> None:
@@ -20,14 +20,13 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the sessions, the oldest first."""
-    import os
-
     from gmcp_sandbox.audit.encode import encode
+    from gmcp_sandbox.cli.processes import by_start
     from gmcp_sandbox.cli.terminal import columns
-    from gmcp_sandbox.monitor.statedir import open_state
+    from gmcp_sandbox.monitor.statedir import StateDir
 
     rows = []
-    for session in open_state(os.environ).sessions():
+    for session in by_start(StateDir.open().sessions()):
         meta = session.meta()
         state = _state(session, meta)
         if meta is None or not (args.all or state == "running"):
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _state(session: Session, meta: Meta | None) -> str:
+def _state(session: SessionDir, meta: Meta | None) -> str:
     if session.is_running():
         return "running"
     if meta is None or meta.ended_ns is None:
@@ -49,7 +48,7 @@ def _state(session: Session, meta: Meta | None) -> str:
     return "ended"
 
 
-def _facts(session: Session, meta: Meta, state: str) -> dict[str, object]:
+def _facts(session: SessionDir, meta: Meta, state: str) -> dict[str, object]:
     return {
         "session": session.id,
         "state": state,
@@ -64,7 +63,7 @@ def _facts(session: Session, meta: Meta, state: str) -> dict[str, object]:
     }
 
 
-def _row(session: Session, meta: Meta, state: str) -> tuple[str, ...]:
+def _row(session: SessionDir, meta: Meta, state: str) -> tuple[str, ...]:
     from gmcp_sandbox.audit.redact import redact_words
     from gmcp_sandbox.cli.terminal import visible
 

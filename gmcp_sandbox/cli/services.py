@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
 from gmcp_sandbox.proc.program import exit_code_of
 
@@ -48,8 +49,6 @@ class Services:
         return await self._session.run(*services)
 
     async def _serve_files(self) -> None:
-        from gmcp_sandbox.fs.adapter import serve
-
         self._started.begin()  # the kernel queues requests until the connection is served, a moment from now
         await serve(self._assembled.filesystem, self._fuse_fd, self._on_failure)
         self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))

@@ -26,13 +26,11 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the session to end, wait, and return 0 when it has."""
-    import os
-
     from gmcp_sandbox.cli.processes import Watch
     from gmcp_sandbox.errors import HostError, UsageError
-    from gmcp_sandbox.monitor.statedir import open_state
+    from gmcp_sandbox.monitor.statedir import StateDir
 
-    session = open_state(os.environ).find(args.session)
+    session = StateDir.open().find(args.session)
     with Watch(session) as watch:
         if watch.is_over:
             raise UsageError(f"session {session.id} is not running", hint="gmcp-sandbox ps")

@@ -1,12 +1,13 @@
 """The supervisor: where the shells, the monitor and the audit log meet, in one process of its own.
 
-Order of a start: the stage process is forked while little is imported, and makes namespaces and mounts while this process
-imports the event loop and FUSE; the audit log is open before the agent's first process exists.
+Order of a start: this process is forked first of all and imports what it will need while the front reads the profile and
+finds the view; orders come; the audit log is open before the agent's first process exists.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import resource
 import signal
@@ -17,39 +18,36 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from gmcp_sandbox.errors import HostError, SandboxError
+from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
 from gmcp_sandbox.monitor.statedir import Meta
 from gmcp_sandbox.proc import launch as proc_launch
+from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.preparation import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
-    from gmcp_sandbox.proc.launch import Launch, LaunchPlan
+    from gmcp_sandbox.proc.launch import Launch
 
 
-def supervise(
-    prepared: Preparation, session: SessionDir, plan: LaunchPlan, agent_line: Channel, report: Channel
-) -> NoReturn:
-    """Run the session to its end, tell the front how it ended, and end this process."""
+def supervise(front: Channel) -> NoReturn:
+    """Get ready, take orders, run the session to its end, tell the front how it ended, and end this process."""
     final: dict[str, Any] = {"code": 125, "error": "the supervisor ended early"}
     try:
         os.setsid()
         for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_IGN)
         _raise_descriptor_limit()
-        started = proc_launch.start(plan, agent_line)
-        try:
-            final = _serve(prepared, session, started, report)
-        finally:
-            started.kill()
+        _import_everything()
+        final = _obey(front)
     except SandboxError as error:
         final = {"code": error.exit_code, "error": str(error), "cause": error.cause, "hint": error.hint}
     except BaseException:  # our own bug: the whole traceback goes to the operator
         final = {"code": 125, "error": "internal error\n" + traceback.format_exc()[-6000:], "hint": "please report it"}
     finally:
         with contextlib.suppress(OSError):
-            report.send("final", **final)
+            front.send("final", **final)
         os._exit(0)
 
 
@@ -57,6 +55,30 @@ def _raise_descriptor_limit() -> None:
     """Use what the hard limit gives: directories of the view are held open."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _import_everything() -> None:
+    """Import what a session needs, while the front is busy."""
+    with found_by_name():
+        importlib.import_module("gmcp_sandbox.cli.assembly")
+        importlib.import_module("gmcp_sandbox.cli.services")
+        load_library()
+
+
+def _obey(front: Channel) -> dict[str, Any]:
+    """Take the orders and run them; end quietly when there are none. Returns the last message to the front."""
+    from gmcp_sandbox.cli.orders import take
+    from gmcp_sandbox.cli.planning import plan_of
+
+    taken = take(front)
+    if taken is None:
+        os._exit(0)
+    orders, stdio, agent_line = taken
+    started = proc_launch.start(plan_of(orders.prepared, stdio), agent_line)
+    try:
+        return _serve(orders.prepared, orders.session_dir, started, front)
+    finally:
+        started.kill()
 
 
 def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: Channel) -> dict[str, Any]:
@@ -108,7 +130,7 @@ def describe(prepared: Preparation) -> Meta:
         supervisor=myself,
         argv=tuple(os.fsdecode(word) for word in prepared.program.argv),
         started_ns=time.time_ns(),
-        workspace=str(prepared.workspace),
+        workspace=prepared.workspace,
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.audit.query import Follower, Selection
     from gmcp_sandbox.cli.main import Subparsers
     from gmcp_sandbox.cli.terminal import Painter
-    from gmcp_sandbox.monitor.statedir import Session
+    from gmcp_sandbox.monitor.statedir import SessionDir
 
 LOOK_MS = 100
 """How often the log is looked at."""
@@ -29,15 +29,14 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print decisions until the session's log is sealed, the session is gone, or Ctrl-C."""
-    import os
     import sys
 
     from gmcp_sandbox.audit.query import Follower, Selection
     from gmcp_sandbox.cli.processes import Watch
     from gmcp_sandbox.cli.terminal import Painter
-    from gmcp_sandbox.monitor.statedir import open_state
+    from gmcp_sandbox.monitor.statedir import StateDir
 
-    session = choose(open_state(os.environ).sessions(), args.session)
+    session = choose(StateDir.open().sessions(), args.session)
     selection = Selection(args.denied, args.tool, args.path)
     painter = None if args.json else Painter(sys.stdout, args.color)
     with Watch(session) as watch:
@@ -55,16 +54,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def choose(sessions: list[Session], prefix: str | None) -> Session:
+def choose(sessions: list[SessionDir], prefix: str | None) -> SessionDir:
     """Return the session whose id starts so, or the newest that runs.
 
     Raises:
         UsageError: There is none, or several start so.
     """
+    from gmcp_sandbox.cli.processes import by_start
     from gmcp_sandbox.errors import UsageError
 
     if prefix is None:
-        for session in reversed(sessions):
+        for session in reversed(by_start(sessions)):
             if session.is_running():
                 return session
         raise UsageError("no session is running", hint="gmcp-sandbox audit show prints the newest")

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(schemas if args.tool is None else schemas[args.tool], indent=2))
         return 0
     chosen = [row for row in rows() if args.tool is None or args.tool in row.becomes.split(", ")]
-    for line in (map(_as_json, chosen) if args.json else render(chosen)):
+    for line in map(_as_json, chosen) if args.json else render(chosen):
         print(line)
     return 0
 
@@ -65,7 +65,12 @@ def render(chosen: list[Row]) -> list[str]:
 def _wrapped(text: str, indent: int) -> list[str]:
     margin = " " * indent
     return textwrap.wrap(
-        text, WIDTH, initial_indent=margin, subsequent_indent=margin + "  ", break_on_hyphens=False, break_long_words=False
+        text,
+        WIDTH,
+        initial_indent=margin,
+        subsequent_indent=margin + "  ",
+        break_on_hyphens=False,
+        break_long_words=False,
     )
 
 

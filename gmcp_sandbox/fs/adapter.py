@@ -1,8 +1,8 @@
 """The one module that knows pyfuse3: requests in, replies out.
 
 - Every handler of `pyfuse3.Operations` turns into one operation of `fs/`, which knows nothing of the transport.
-- Documented boundary: an `OSError` becomes its errno; any other exception is our own fault: it is logged, the session is
-  told (`failed`), and the request is answered EIO. No handler lets an exception out, because that would end the service
+- Documented boundary: an `OSError` becomes its errno; any other exception is our own fault: it is logged, the
+  session is told (`failed`), and the request is answered EIO. No handler lets an exception out, because that would end the service
   and leave the agent hanging.
 - Look-up counts rise exactly with the replies that carry a node.
 """
@@ -10,11 +10,10 @@
 from __future__ import annotations
 
 import errno
-import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pyfuse3
 from pyfuse3 import FUSEError
@@ -29,28 +28,30 @@ from gmcp_sandbox.fs.tree import FOREVER
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 Failed = Callable[[Exception], None]
 
 
-def _answer(handler: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
+def _answer(
+    handler: Callable[Concatenate[Adapter, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[Adapter, _P], Coroutine[Any, Any, _T]]:
     """Turn what a handler raises into what the kernel understands."""
 
-    @functools.wraps(handler)
-    async def answered(self: Adapter, *args: Any) -> _T:
+    async def answered(self: Adapter, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
-            return await handler(self, *args)
+            return await handler(self, *args, **kwargs)
         except OSError as error:
             raise FUSEError(error.errno or errno.EIO) from None
         except FUSEError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the boundary of the module's docstring
             self.fail(error)
             raise FUSEError(errno.EIO) from None
 
     return answered
 
 
-class Adapter(pyfuse3.Operations):  # type: ignore[misc]
+class Adapter(pyfuse3.Operations):
     """Serves one `Core` to the kernel."""
 
     supports_dot_lookup = False
@@ -90,7 +91,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         rdev = os.makedev(r_major, r_minor) if r_major or r_minor else 0
         entry = self._entry
         entry.fill(node.id if counted else 0, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks,
-                   (a_s, a_ns, m_s, m_ns, c_s, c_ns), attributes_valid, entry_valid)  # fmt: skip
+                   a_s, a_ns, m_s, m_ns, c_s, c_ns, attributes_valid, entry_valid)  # fmt: skip
         return entry.object
 
     def _file_info(self, number: int, node: Node) -> pyfuse3.FileInfo:
@@ -109,7 +110,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             return self._nothing(parent_inode)
         except OSError as error:
             raise FUSEError(error.errno or errno.EIO) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the boundary of the module's docstring
             self.fail(error)
             raise FUSEError(errno.EIO) from None
 
@@ -117,7 +118,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """Return the reply that says, for a while, that there is nothing."""
         place = self._core.table.get(parent).place
         valid = place.zone.negative if place is not None else 0.0
-        self._entry.fill(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0, 0, 0, 0, 0, 0), 0.0, valid)
+        self._entry.fill(0, 0, 0, 0, *(0,) * 12, 0.0, valid)
         return self._entry.object
 
     async def forget(self, inode_list: Any) -> None:

@@ -64,7 +64,9 @@ class Backing:
         try:
             fd = os.open(node.name, _DIRECTORY, dir_fd=parent_fd)
         except OSError as error:
-            raise fail(errno.ESTALE if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else error.errno or 5)
+            raise fail(
+                errno.ESTALE if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else error.errno or 5
+            ) from None
         if stat_fd(fd).key != node.key:
             os.close(fd)
             raise fail(errno.ESTALE)
@@ -144,7 +146,7 @@ class Backing:
         return os.open(magic(held), flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 
     def hold(self, node: Node) -> int:
-        """Return a new descriptor (O_PATH) of the object that a node stands for, of whatever type; the caller closes it."""
+        """Return a new descriptor (O_PATH) of the object that a node stands for; the caller closes it."""
         if node.fd >= 0:
             return os.dup(node.fd)
         if node.handles:

@@ -32,7 +32,7 @@ from gmcp_sandbox.policy.view import View
 class Core:
     """One session's filesystem."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that a session knows
         self,
         view: View,
         mediator: Mediator,

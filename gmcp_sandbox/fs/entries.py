@@ -10,7 +10,7 @@ properties; on any difference there is no service.
 
 from __future__ import annotations
 
-import ctypes
+import ctypes  # noqa: TID251 - no system call: the memory of a Python object
 import platform
 import struct
 from typing import Any
@@ -18,10 +18,10 @@ from typing import Any
 from gmcp_sandbox.errors import HostError
 
 _LAYOUTS = {
-    # node generation | dev ino nlink mode uid gid pad rdev size blksize blocks atime mtime ctime reserved | time-outs
-    "x86_64": ("<QQ QQQIII4xQqqq qqqqqq 24x dd", False),
-    # node generation | dev ino mode nlink uid gid rdev pad size blksize pad blocks atime mtime ctime reserved | …
-    "aarch64": ("<QQ QQIIIIQ8xqi4xq qqqqqq 8x dd", True),
+    # node (generation) | (dev) ino nlink mode uid gid pad rdev size blksize blocks atime mtime ctime reserved | valid
+    "x86_64": ("<Q8x 8xQQIII4xQqqq qqqqqq 24x dd", False),
+    # node (generation) | (dev) ino mode nlink uid gid rdev pad size blksize pad blocks atime mtime ctime reserved | …
+    "aarch64": ("<Q8x 8xQIIIIQ8xqi4xq qqqqqq 8x dd", True),
 }
 
 
@@ -40,25 +40,25 @@ class Entry:
         layout, self._mode_first = _LAYOUTS.get(platform.machine(), ("", False))
         if not layout:
             raise HostError(f"cannot serve on {platform.machine()}", cause="the layout of struct stat is not known")
-        self._pack = struct.Struct(layout)
+        structure = struct.Struct(layout)
+        self._pack = structure.pack_into
         self.object = kind()
-        offset = kind.__basicsize__ - ctypes.sizeof(ctypes.c_void_p) - self._pack.size
+        offset = kind.__basicsize__ - ctypes.sizeof(ctypes.c_void_p) - structure.size
         if offset < object.__basicsize__:
             raise HostError("cannot serve with this pyfuse3", cause="EntryAttributes has another size")
-        self._memory = (ctypes.c_char * self._pack.size).from_address(id(self.object) + offset)
+        self._memory = (ctypes.c_char * structure.size).from_address(id(self.object) + offset)
         self._prove()
 
-    def fill(
-        self, node: int, number: int, mode: int, nlink: int, uid: int, gid: int, rdev: int,
-        size: int, blksize: int, blocks: int, times: tuple[int, int, int, int, int, int],
-        attributes_valid: float, entry_valid: float,
-    ) -> None:  # fmt: skip
-        """Write all fields; `times` are atime, mtime, ctime, each seconds and nanoseconds."""
-        first, second = (mode, nlink) if self._mode_first else (nlink, mode)
-        self._pack.pack_into(
-            self._memory, 0, node, 0, 0, number, first, second, uid, gid, rdev,
-            size, blksize, blocks, *times, attributes_valid, entry_valid,
-        )  # fmt: skip
+    def fill(self, node: int, number: int, mode: int, nlink: int, *rest: float) -> None:
+        """Write all fields.
+
+        `rest` is uid, gid, rdev, size, blksize, blocks, then atime, mtime and ctime, each seconds and nanoseconds, then
+        how long the attributes and the entry are valid, in seconds.
+        """
+        if self._mode_first:
+            self._pack(self._memory, 0, node, number, mode, nlink, *rest)
+        else:
+            self._pack(self._memory, 0, node, number, nlink, mode, *rest)
 
     def _prove(self) -> None:
         """Set every property, read the memory; write the memory, read every property."""
@@ -72,10 +72,10 @@ class Entry:
         for name, value in values.items():
             setattr(entry, name, value)
         before = bytes(self._memory)
-        times = (5, 6, 7, 8, 9, 10)
-        self.fill(0x1234567890, 0x1234567890, 0o100643, 3, 1004, 1005, 0x106, 1 << 40, 512, 77, times, 11.5, 12.5)
+        rest = (1004, 1005, 0x106, 1 << 40, 512, 77, 5, 6, 7, 8, 9, 10, 11.5, 12.5)
+        self.fill(0x1234567890, 0x1234567890, 0o100643, 3, *rest)
         if bytes(self._memory) != before or any(getattr(entry, name) != value for name, value in values.items()):
             raise HostError("cannot serve with this pyfuse3", cause="EntryAttributes is laid out in another way")
-        self.fill(7, 8, 0, 0, 0, 0, 0, 0, 0, 0, (0,) * 6, 0.0, 0.0)
+        self.fill(7, 8, 0, 0, *(0,) * 14)
         if entry.st_ino != 7 or entry.st_mode != 0 or entry.attr_timeout != 0.0:
             raise HostError("cannot serve with this pyfuse3", cause="EntryAttributes is laid out in another way")

@@ -111,22 +111,27 @@ class Files:
             raise fail(errno.EROFS)
         fd = self._backing.open(node, access)
         try:
-            found = stat_fd(fd)
-            if not found.is_file:
-                raise fail(errno.EACCES)
-            if found.nlink > 1:
-                await self._core.identities.apply(node)
-            await self._ask(node, flags, pid)
-            if access != os.O_RDONLY:
-                if found.is_set_id:
-                    os.fchmod(fd, found.mode & 0o1777)
-                if flags & os.O_TRUNC:
-                    os.ftruncate(fd, 0)
-                    node.size = 0
+            await self._admit(fd, node, flags, pid)
         except BaseException:
             os.close(fd)
             raise
         return self._keep(fd, node, flags), node
+
+    async def _admit(self, fd: int, node: Node, flags: int, pid: int) -> None:
+        """Ask for an open file, and then do to it what the open was to do."""
+        found = stat_fd(fd)
+        if not found.is_file:
+            raise fail(errno.EACCES)
+        if found.nlink > 1:
+            await self._core.identities.apply(node)
+        await self._ask(node, flags, pid)
+        if flags & os.O_ACCMODE == os.O_RDONLY:
+            return
+        if found.is_set_id:
+            os.fchmod(fd, found.mode & 0o1777)
+        if flags & os.O_TRUNC:
+            os.ftruncate(fd, 0)
+            node.size = 0
 
     async def _ask(self, node: Node, flags: int, pid: int) -> None:
         """Ask for every right that the open would give."""
@@ -190,8 +195,10 @@ class Files:
             if guard is not None:
                 content = self._core.prospective(node, offset, data)
             await self._permits.on_node(node, Tool.FS_WRITE, args, 0, extent=extent, content=content)
-            if node.generation == generation and self._table.generation == generation and (
-                guard is None or content == self._core.prospective(node, offset, data)
+            if (
+                node.generation == generation
+                and self._table.generation == generation
+                and (guard is None or content == self._core.prospective(node, offset, data))
             ):
                 return self._write(handle, offset, data)
         raise fail(errno.EACCES)

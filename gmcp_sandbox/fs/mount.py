@@ -7,8 +7,9 @@ The descriptor of /dev/fuse must be opened inside of the user namespace that mou
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gmcp_sandbox import kernel
 
@@ -18,8 +19,7 @@ class _Stage(Protocol):
     fds: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class MountFuse:
+class MountFuse(msgspec.Struct, frozen=True):
     """Mount a new FUSE connection as the new root: nosuid, nodev, noexec."""
 
     def apply(self, stage: _Stage) -> None:

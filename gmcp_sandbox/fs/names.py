@@ -17,7 +17,7 @@ from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail, magic
 from gmcp_sandbox.fs.nodes import Fixed, Node
-from gmcp_sandbox.fs.permits import spell
+from gmcp_sandbox.fs.permits import Spot, spell
 from gmcp_sandbox.fs.stats import Stat
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ class Names:
         except OSError as error:
             if error.errno not in _ABSENT:
                 raise
-            await self._permits.on_path(parent, path, self._permits.labels.of(path), Tool.FS_STAT, _LOOKUP, pid)
+            await self._permits.on_path(Spot(parent, path, self._permits.labels.of(path)), Tool.FS_STAT, _LOOKUP, pid)
             if place.zone.negative and error.errno == errno.ENOENT:
                 return None
             raise
         key = found.key
         known = place.nodes.get(key)
         label = self._permits.label_at(parent, name, path, known)
-        await self._permits.on_path(parent, path, label, Tool.FS_STAT, _LOOKUP, pid)
+        await self._permits.on_path(Spot(parent, path, label), Tool.FS_STAT, _LOOKUP, pid)
         return self._deliver(parent, name, found, label)
 
     async def _fixed(self, parent: Node, name: bytes, pid: int) -> Found | None:
@@ -92,16 +92,16 @@ class Names:
         node.lookups += 1
         return node, found
 
-    async def may_make(self, parent: Node, name: bytes, args: Arguments, pid: int, tool: Tool = Tool.FS_CREATE) -> Label:
+    async def may_make(self, parent: Node, name: bytes, args: Arguments, pid: int) -> Label:
         """Ask for a new name and return the label that the object gets.
 
         Raises:
             OSError: refused, or the view has something fixed there.
         """
-        await self.check_free(parent, name, tool, args, pid)
+        await self.check_free(parent, name, Tool.FS_CREATE, args, pid)
         path = self._permits.path_of(parent, name)
         label = self._permits.labels.of(path)
-        await self._permits.on_path(parent, path, label, tool, args, pid)
+        await self._permits.on_path(Spot(parent, path, label), Tool.FS_CREATE, args, pid)
         return label
 
     async def check_free(self, parent: Node, name: bytes, tool: Tool, args: Arguments, pid: int) -> None:
@@ -159,14 +159,12 @@ class Names:
         target = self._permits.settle(node)
         path = self._permits.path_of(parent, name)
         label = self._permits.labels.of(path)
-        lowers = node.label.rank > label.rank or (
-            self._permits.guard_for(path) is not None and not node.is_file
-        )
+        lowers = node.label.rank > label.rank or (self._permits.guard_for(path) is not None and not node.is_file)
         args = FsCreate("hardlink", 0, target, lowers=lowers)
         await self.check_free(parent, name, Tool.FS_CREATE, args, pid)
         strictest = node.label if lowers else label
         content = self._core.whole_content(node) if self._permits.guard_for(path) is not None else None
-        await self._permits.on_path(parent, path, strictest, Tool.FS_CREATE, args, pid, content=content)
+        await self._permits.on_path(Spot(parent, path, strictest), Tool.FS_CREATE, args, pid, content=content)
         if lowers or (content is not None and content != self._core.whole_content(node)):
             raise fail(errno.EACCES)
         self._link(node, parent, name)
@@ -198,7 +196,7 @@ class Names:
         key = self._key(parent, name)
         node = None if key is None else parent.place.nodes.get(key)
         label = self._permits.label_at(parent, name, path, node)
-        await self._permits.on_path(parent, path, label, Tool.FS_DELETE, args, pid)
+        await self._permits.on_path(Spot(parent, path, label), Tool.FS_DELETE, args, pid)
         if node is not None:
             if self._key(parent, name) != key:
                 raise fail(errno.ESTALE)

@@ -2,18 +2,17 @@
 
 - `settle` works out path, label and guard of a node from all its known names: the highest label of any of them and of
   what the node ever carried; the name that a guard or the highest label hangs on is the one that records say.
-- Every permit is one mediated call. A refusal is an `OSError`: ENOENT for what the view does not show, EROFS for changes
-  to trees that take none, EACCES for all else.
+- Every permit is one mediated call. A refusal is an `OSError`: ENOENT for what the view does not show, EROFS for
+  changes to trees that take none, EACCES for all else.
 """
 
 from __future__ import annotations
 
 import errno
-
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from gmcp_sandbox.calls.arguments import Arguments, FsStat
+from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.labels import OUTSIDE, Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
@@ -24,7 +23,6 @@ GuardFor = Callable[[str], object | None]
 
 _LONGEST_PATH = 32768
 _READING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ, Tool.PROC_EXEC})
-_LOOKUP = FsStat("lookup")
 
 
 class PathLabels(Protocol):
@@ -35,6 +33,14 @@ class PathLabels(Protocol):
 
     def may_differ_below(self, old: str, new: str) -> bool:
         """Return True unless everything below two directories surely has equal labels."""
+
+
+class Spot(NamedTuple):
+    """A name in a directory, as a call tells it: the directory's node, the path, and the label."""
+
+    parent: Node
+    path: str
+    label: Label
 
 
 def spell(name: bytes) -> str:
@@ -120,7 +126,7 @@ class Permits:
             return known.label
         return highest(known.sticky, self.labels.of(path))
 
-    async def on_node(
+    async def on_node(  # noqa: PLR0913 - one parameter for each field of a call
         self,
         node: Node,
         tool: Tool,
@@ -142,22 +148,13 @@ class Permits:
         if not decision.is_allowed:
             raise refusal(tool, label, node)
 
-    async def on_path(
-        self,
-        parent: Node,
-        path: str,
-        label: Label,
-        tool: Tool,
-        args: Arguments,
-        pid: int,
-        *,
-        content: bytes | None = None,
-    ) -> None:
+    async def on_path(self, spot: Spot, tool: Tool, args: Arguments, pid: int, *, content: bytes | None = None) -> None:
         """Ask for an effect on a name in a directory.
 
         Raises:
             OSError: refused.
         """
+        parent, path, label = spot
         decision = await self._mediate(self._call(tool, path, args, label=label, pid=pid, content=content))
         if not decision.is_allowed:
             raise refusal(tool, label, parent)
@@ -180,5 +177,3 @@ def refusal(tool: Tool, label: Label, node: Node) -> OSError:
     if tool not in _READING and (node.place is None or not node.place.is_writable):
         return fail(errno.EROFS)
     return fail(errno.EACCES)
-
-

@@ -20,12 +20,12 @@ from typing import Any
 import trio
 
 _TURN = 64
-_POLLS = 24
+_POLLS = 40
 
 
 @contextmanager
 def poll_first(library: Any, fd: int) -> Iterator[None]:
-    """Wrap the two functions of pyfuse3 (`library`) that wait for requests and serve them, for the time of the block."""
+    """Wrap the two functions of pyfuse3 (`library`) that wait for requests and serve them, inside of the block."""
     wait, loop = library._wait_fuse_readable, library._session_loop
     os.set_blocking(fd, False)
     library._wait_fuse_readable = _patient(wait, fd)

@@ -21,6 +21,7 @@ from gmcp_sandbox.calls.labels import Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.nodes import Fixed, Node
+from gmcp_sandbox.fs.permits import Spot
 from gmcp_sandbox.fs.stats import Key, Stat
 from gmcp_sandbox.fs.walk import TooMany, entries, names_below, read_whole
 
@@ -55,7 +56,7 @@ class Renames:
         self._backing = core.backing
         self._permits = core.permits
 
-    async def rename(
+    async def rename(  # noqa: PLR0913 - the request's own fields
         self, old_parent: int, old_name: bytes, new_parent: int, new_name: bytes, flags: int, pid: int
     ) -> None:
         """Move a name, replace another by it (0), only if there is none (NOREPLACE), or exchange the two (EXCHANGE)."""
@@ -69,13 +70,9 @@ class Renames:
         await self._core.names.check_free(target, new_name, Tool.FS_RENAME, args, pid)
         if source.place is not target.place:
             raise fail(errno.EXDEV)
-        await self._ask_and_move(source, old_name, target, new_name, flags, pid)
+        await self._ask_and_move(self._look(source, old_name), self._look(target, new_name), flags, pid)
 
-    async def _ask_and_move(
-        self, source: Node, old_name: bytes, target: Node, new_name: bytes, flags: int, pid: int
-    ) -> None:
-        old = self._look(source, old_name)
-        new = self._look(target, new_name)
+    async def _ask_and_move(self, old: End, new: End, flags: int, pid: int) -> None:
         is_exchange = bool(flags & kernel.RENAME_EXCHANGE)
         label, lowers, names = await self._labels(old, new)
         back_names = None
@@ -86,10 +83,10 @@ class Renames:
         back = self._guarded_content(new, old.path) if is_exchange else None
         args = FsRename(new.path, new.stat is not None, is_exchange, lowers)
         ask = self._permits.on_path
-        await ask(source, old.path, label, Tool.FS_RENAME, args, pid, content=content)
+        await ask(Spot(old.parent, old.path, label), Tool.FS_RENAME, args, pid, content=content)
         if back is not None:
             args = FsRename(old.path, True, is_exchange, lowers)
-            await ask(target, new.path, label, Tool.FS_RENAME, args, pid, content=back)
+            await ask(Spot(new.parent, new.path, label), Tool.FS_RENAME, args, pid, content=back)
         if lowers:
             raise fail(errno.EACCES)
         moved = await self._judge_below(old, new.path, label, pid)
@@ -194,9 +191,8 @@ class Renames:
         found = self._guarded_below(end, new_path)
         for rest, content in found.items():
             args = FsRename(new_path + rest)
-            await self._permits.on_path(
-                end.parent, end.path + rest, label, Tool.FS_RENAME, args, pid, content=content
-            )
+            spot = Spot(end.parent, end.path + rest, label)
+            await self._permits.on_path(spot, Tool.FS_RENAME, args, pid, content=content)
         return found
 
     def _move(self, old: End, new: End, flags: int) -> None:

@@ -103,7 +103,7 @@ class Tree:
         return node
 
     def _reach(self, path: str) -> Fixed:
-        """Return the fixed node at `path`, with all that lead there; a new one has what its parent's mount has there."""
+        """Return the fixed node at `path`, with all that lead there; a new one shows what its mount has."""
         node = self.root
         for word in path.split("/"):
             if not word:

@@ -71,7 +71,7 @@ def _works_on(directory: str, workspace: str) -> bool:
 
 
 def _common(directory: str) -> str | None:
-    """Return the common directory of a worktree; one that does not hold it is none, and neither is a plain directory."""
+    """Return the common directory of a worktree: None when it has none, empty when the one named does not hold it."""
     if not os.path.isfile(os.path.join(directory, "commondir")):
         return None
     common = real_path(os.path.join(directory, _line(os.path.join(directory, "commondir"))))

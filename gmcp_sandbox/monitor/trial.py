@@ -121,8 +121,8 @@ def _mount_proc() -> None:
 
 def _mount_fuse() -> None:
     fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-    # Stacked where nothing is looked up any more (on `/` it would count as a chroot, which may not nest user namespaces,
-    # user_namespaces(7)); the end of this process closes the connection.
+    # Stacked where nothing is looked up any more (on `/` it would count as a chroot, which may not nest user
+    # namespaces, user_namespaces(7)); the end of this process closes the connection.
     options = f"fd={fd},rootmode=40000,user_id=0,group_id=0"
     kernel.mount(b"trial", b"/proc", b"fuse", _HARMLESS, options.encode())
 

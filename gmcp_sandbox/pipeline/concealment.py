@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import islice
 
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0"
@@ -26,7 +28,11 @@ _DISGUISE = re.compile(
 )
 _OTHER = "\u0370-\u03ff\u0400-\u052f\u13a0-\u13ff"
 """Greek, Cyrillic, Cherokee."""
-_MIXED = re.compile(rf"[A-Za-z]\w{{0,64}}[{_OTHER}]\w{{0,64}}|[{_OTHER}]\w{{0,64}}[A-Za-z]\w{{0,64}}")
+_PAIR = re.compile(f"[A-Za-z][{_OTHER}]|[{_OTHER}][A-Za-z]")
+_WORD_BEFORE, _WORD_AFTER = re.compile(r"\w*\Z"), re.compile(r"\w*")
+_REACH = 64
+_PAIRS = 256
+"""How far a word is looked at around a change of script, and how many such changes."""
 
 _LOOKALIKES = str.maketrans(
     "АВСЕНІЈКМОРЅТХУасеіјорѕухԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧανοριυγ",
@@ -41,7 +47,19 @@ def is_concealed(text: str) -> bool:
 
 def is_mixed(text: str) -> bool:
     """True when a word in Latin letters has look-alike letters of another script among them."""
-    return not text.isascii() and any(found.group().translate(_LOOKALIKES).isascii() for found in _MIXED.finditer(text))
+    if text.isascii():
+        return False
+    return any(_word_around(text, pair.start()).translate(_LOOKALIKES).isascii() for pair in _pairs(text))
+
+
+def _pairs(text: str) -> Iterator[re.Match[str]]:
+    return islice(_PAIR.finditer(text), _PAIRS)
+
+
+def _word_around(text: str, index: int) -> str:
+    before = _WORD_BEFORE.search(text[max(0, index - _REACH) : index])
+    after = _WORD_AFTER.match(text[index : index + _REACH])
+    return (before.group() if before else "") + (after.group() if after else "")
 
 
 def unveil(text: str) -> str:

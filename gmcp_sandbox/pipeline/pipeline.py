@@ -73,6 +73,9 @@ class Pipeline:
         self.required = len(layers) + (probe is not None)
         """How many layers must allow."""
         self._cache = DecisionCache(remember)
+        self._usual = Judgement((), _DENY, 0)
+        """The last judgement that allowed: the next one is most often equal, and then need not be made again."""
+        self._usual_entry = Entry(self._usual, -1)
         self._rate_at, self._rate = self._find(Layer.RATE)
         self._reader_at, reader = self._find(Layer.PREFILTER)
         self._reader = cast("ReadsContent | None", reader)
@@ -144,12 +147,7 @@ class Pipeline:
 
     def _judge_anew(self, key: Key, call: ToolCall, state: SessionState) -> Judgement:
         verdicts: list[Verdict] = []
-        for layer in self._before:
-            verdict = ask_layer(layer, call, state)
-            verdicts.append(verdict)
-            if verdict.outcome is _DENY:
-                return self._settled(key, call, state, verdicts)
-        if self._gate is not None:
+        if self._run(self._before, call, state, verdicts) and self._gate is not None:
             try:
                 is_wanted = self._gate.wants(call)
             except Exception as fault:  # noqa: BLE001 - the documented boundary: a layer that breaks denies
@@ -158,6 +156,15 @@ class Pipeline:
                 return Judgement(tuple(verdicts), _ASK, state.epoch, needs_probe=True)
             verdicts.append(UNPROBED)
         return self._settled(key, call, state, verdicts)
+
+    def _run(self, layers: tuple[Judge, ...], call: ToolCall, state: SessionState, verdicts: list[Verdict]) -> bool:
+        """Add the layers' verdicts up to the first denial; return whether there was none."""
+        for layer in layers:
+            verdict = ask_layer(layer, call, state)
+            verdicts.append(verdict)
+            if verdict.outcome is _DENY:
+                return False
+        return True
 
     def _settled(self, key: Key, call: ToolCall, state: SessionState, verdicts: list[Verdict]) -> Judgement:
         """Finish, and remember what may be: not what rate denied, nor what the content decided.
@@ -175,12 +182,17 @@ class Pipeline:
 
     def _finish(self, verdicts: list[Verdict], call: ToolCall, state: SessionState) -> Judgement:
         if not verdicts or verdicts[-1].outcome is not _DENY:
-            for layer in self._after:
-                verdict = ask_layer(layer, call, state)
-                verdicts.append(verdict)
-                if verdict.outcome is _DENY:
-                    break
-        return Judgement(tuple(verdicts), self._outcome(verdicts), state.epoch)
+            self._run(self._after, call, state, verdicts)
+        given = tuple(verdicts)
+        usual = self._usual
+        # Verdicts that allow are made once, so comparing them is comparing identities.
+        if given == usual.verdicts and usual.epoch == state.epoch:
+            return usual
+        result = Judgement(given, self._outcome(given), state.epoch)
+        if result.outcome is _ALLOW:
+            self._usual = result
+            self._usual_entry = Entry(_remembered(result), self._rate_at if self._rate is not None else -1)
+        return result
 
     def _outcome(self, verdicts: Sequence[Verdict]) -> Outcome:
         if len(verdicts) != self.required or not verdicts:
@@ -194,12 +206,14 @@ class Pipeline:
         return outcome
 
     def _remember(self, key: Key, result: Judgement, *, needs_content: bool) -> None:
+        if result is self._usual and not needs_content:
+            self._cache.put(key, result.epoch, self._usual_entry)
+            return
         last = result.verdicts[-1] if result.verdicts else None
         if last is None or last.layer is Layer.RATE or last.reason.endswith(_TRANSIENT):
             return
         rate_at = self._rate_at if len(result.verdicts) > self._rate_at else -1
-        kept = Judgement(result.verdicts, result.outcome, result.epoch, cached=True)
-        self._cache.put(key, result.epoch, Entry(kept, rate_at, needs_content))
+        self._cache.put(key, result.epoch, Entry(_remembered(result), rate_at, needs_content))
 
     def _with_content(self, judgement: Judgement, call: ToolCall, state: SessionState) -> Judgement:
         """Return a remembered judgement with the prefilter's verdict on this call's content in its place."""
@@ -219,3 +233,7 @@ class Pipeline:
             return self._reader.depends_on_content(call)
         except Exception:  # noqa: BLE001 - whoever cannot say is taken to depend on it, and to be asked each time
             return True
+
+
+def _remembered(judgement: Judgement) -> Judgement:
+    return Judgement(judgement.verdicts, judgement.outcome, judgement.epoch, cached=True)

@@ -47,10 +47,10 @@ _CHANNELS: dict[Tool, Channel] = {
     Tool.MCP_PROMPT: Channel.MESSAGE,
 }
 _BUDGETS: dict[Channel, Budget] = {
-    Channel.FILE: Budget(runs=64, decoded_bytes=64 << 10),
-    Channel.ARGV: Budget(runs=1024, decoded_bytes=1 << 20),
-    Channel.MESSAGE: Budget(runs=1024, decoded_bytes=1 << 20),
-    Channel.OUTBOUND: Budget(runs=1024, decoded_bytes=1 << 20),
+    Channel.FILE: Budget(runs=64, decoded_bytes=64 << 10, shortest=40, is_bulk=True),
+    Channel.ARGV: Budget(runs=4096, decoded_bytes=1 << 20, shortest=16, is_bulk=False),
+    Channel.MESSAGE: Budget(runs=4096, decoded_bytes=1 << 20, shortest=16, is_bulk=False),
+    Channel.OUTBOUND: Budget(runs=4096, decoded_bytes=1 << 20, shortest=16, is_bulk=False),
 }
 
 

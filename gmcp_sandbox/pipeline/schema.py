@@ -19,6 +19,7 @@ from gmcp_sandbox.calls.arguments import (
     FsCreate,
     FsRename,
     FsSetattr,
+    FsStat,
     HttpRequest,
     McpCall,
     McpPrompt,
@@ -54,7 +55,7 @@ _QTYPE = re.compile(r"[A-Z0-9-]{1,16}", re.ASCII)
 def is_path(path: str) -> bool:
     """True for an absolute normal path that fits into a kernel request."""
     return (
-        path[:1] == "/"
+        path.startswith("/")
         and ("/." not in path or _has_no_dots(path))
         and "//" not in path
         and (path[-1] != "/" or path == "/")
@@ -113,8 +114,16 @@ def _op(*allowed: str) -> Callable[[Arguments], bool]:
     return is_known
 
 
+def _stat(args: Arguments) -> bool:
+    asked = cast("FsStat", args)
+    return asked.op in _STAT_OPS and (asked.xattr is None or _is_text(asked.xattr, 255))
+
+
+_STAT_OPS = frozenset({"lookup", "getattr", "access", "readlink", "getxattr", "listxattr"})
+
+
 def _create(args: Arguments) -> bool:
-    made = cast(FsCreate, args)
+    made = cast("FsCreate", args)
     if made.kind == "hardlink":
         target_fits = made.target is not None and is_path(made.target)
     elif made.kind == "symlink":
@@ -129,11 +138,11 @@ def _delete(args: Arguments) -> bool:
 
 
 def _rename(args: Arguments) -> bool:
-    return is_path(cast(FsRename, args).target)
+    return is_path(cast("FsRename", args).target)
 
 
 def _setattr(args: Arguments) -> bool:
-    change = cast(FsSetattr, args)
+    change = cast("FsSetattr", args)
     if change.op not in ("chmod", "chown", "utimes", "setxattr", "removexattr"):
         return False
     return (
@@ -145,7 +154,7 @@ def _setattr(args: Arguments) -> bool:
 
 
 def _exec(args: Arguments) -> bool:
-    run = cast(ProcExec, args)
+    run = cast("ProcExec", args)
     if run.cwd is not None and not is_path(run.cwd):
         return False
     if run.argv is None:
@@ -158,24 +167,24 @@ def _resolve(args: Arguments) -> bool:
 
 
 def _connect(args: Arguments) -> bool:
-    to = cast(NetConnect, args)
+    to = cast("NetConnect", args)
     return _is_port(to.port) and (to.address is None or is_host(to.address))
 
 
 def _send(args: Arguments) -> bool:
-    to = cast(NetSend, args)
+    to = cast("NetSend", args)
     if to.protocol == "icmp":
         return to.port is None
     return str(to.protocol) == "udp" and _is_port(to.port)
 
 
 def _hello(args: Arguments) -> bool:
-    hello = cast(TlsHello, args)
+    hello = cast("TlsHello", args)
     return _is_port(hello.port) and (hello.server_name is None or is_host(hello.server_name))
 
 
 def _http(args: Arguments) -> bool:
-    request = cast(HttpRequest, args)
+    request = cast("HttpRequest", args)
     return (
         _TOKEN.fullmatch(request.method) is not None
         and _is_text(request.path, URI_CHARS)
@@ -193,7 +202,7 @@ def _mcp_list(args: Arguments) -> bool:
 
 
 def _mcp_read(args: Arguments) -> bool:
-    return _is_text(cast(McpRead, args).uri, URI_CHARS)
+    return _is_text(cast("McpRead", args).uri, URI_CHARS)
 
 
 def _is_mcp_object(name: str) -> bool:
@@ -203,7 +212,7 @@ def _is_mcp_object(name: str) -> bool:
 _Check = tuple[type[Arguments], Callable[[str], bool], Callable[[Arguments], bool]]
 
 _BOUNDS: dict[Tool, tuple[Callable[[str], bool], Callable[[Arguments], bool]]] = {
-    Tool.FS_STAT: (is_path, _op("lookup", "getattr", "access", "readlink", "getxattr", "listxattr")),
+    Tool.FS_STAT: (is_path, _stat),
     Tool.FS_LIST: (is_path, _op("opendir", "readdir")),
     Tool.FS_READ: (is_path, _op("open", "read")),
     Tool.FS_WRITE: (is_path, _op("open", "write", "truncate")),

@@ -27,6 +27,7 @@ from gmcp_sandbox.policy.state import SessionState
 LOOKING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ})
 CHANGING = frozenset({Tool.FS_WRITE, Tool.FS_CREATE, Tool.FS_DELETE, Tool.FS_RENAME, Tool.FS_SETATTR})
 _NAMING = frozenset({Tool.FS_RENAME, Tool.FS_CREATE})
+_OUTSIDE = OUTSIDE.rank
 HOSTS = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
 """Tools whose object is a host."""
 
@@ -78,7 +79,7 @@ class Trust:
     def judge(self, call: ToolCall, state: SessionState) -> Verdict:
         """Allow what the tier reaches and a capability grants."""
         label = call.label
-        if label.name == OUTSIDE.name or label.rank >= OUTSIDE.rank:
+        if label.rank >= _OUTSIDE:
             return self._outside
         if call.tool in _NAMING and cast("FsRename | FsCreate", call.args).lowers:
             return self._lowers
@@ -119,6 +120,8 @@ def _compile(capabilities: Iterable[Capability]) -> dict[Tool, dict[str, _Cell]]
                     objects[tool, label] = None if capability.objects is None else [*known, *capability.objects]
     cells: dict[Tool, dict[str, _Cell]] = {tool: {} for tool in Tool}
     for (tool, name), patterns in objects.items():
+        if name == OUTSIDE.name:
+            continue
         tier = demanded(tool, BUILTIN[name])
         cells[tool][name] = (tier, None if patterns is None else _matcher(tool, patterns))
     return cells

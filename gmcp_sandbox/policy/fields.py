@@ -7,6 +7,7 @@ that was probably meant. Nothing is ignored and nothing is made up.
 from __future__ import annotations
 
 import difflib
+import enum
 import inspect
 import re
 import tomllib
@@ -58,7 +59,7 @@ def read_document(source: Source) -> Document:
         return msgspec.convert(data, Document)
     except msgspec.ValidationError as error:
         what, key = _placed(str(error))
-        raise source.fault(_plain(what), key) from None
+        raise source.fault(_plain(what), key, hint=_choices(what, key)) from None
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
@@ -101,6 +102,26 @@ def _placed(message: str) -> tuple[str, Key]:
     for name, number in re.findall(r"([A-Za-z_]+)|\[(\d+)\]", place.replace("[...]", "")):
         parts.append(int(number) if number else name)
     return what, tuple(parts)
+
+
+def _choices(what: str, key: Key) -> str:
+    """Return a hint for a word that is none of an enumeration's."""
+    found = re.fullmatch(r"Invalid enum value '(.*)'", what, re.DOTALL)
+    kind: object = Document
+    for part in key:
+        kind = typing.get_type_hints(_table_in(kind)).get(part) if isinstance(part, str) else kind
+    words = _words(kind)
+    return suggest(found[1], words) if found and words else ""
+
+
+def _words(kind: object) -> list[str]:
+    """Return the words of the enumeration that a type is or holds."""
+    if inspect.isclass(kind) and issubclass(kind, enum.Enum):
+        return [str(member.value) for member in kind]
+    inner = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return [str(word) for word in inner]
+    return [word for one in inner for word in _words(one)]
 
 
 def _plain(what: str) -> str:

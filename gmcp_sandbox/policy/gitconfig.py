@@ -10,7 +10,6 @@ Text is Latin-1 here: one character a byte, so that no encoding can hide anythin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import msgspec
 
@@ -60,12 +59,12 @@ class _SyntaxError(Exception):
 
 def parse_git_config(content: bytes) -> GitConfig:
     """Return the entries of a git configuration file."""
-    entries: list[Entry] = []
+    reader = _Reader(content.decode("latin-1"))
     try:
-        entries.extend(_Reader(content.decode("latin-1")).entries())
+        reader.read()
     except _SyntaxError as error:
-        return GitConfig(tuple(entries), str(error))
-    return GitConfig(tuple(entries))
+        return GitConfig(tuple(reader.entries), str(error))
+    return GitConfig(tuple(reader.entries))
 
 
 class _Reader:
@@ -75,6 +74,7 @@ class _Reader:
         self._text = text.replace("\r\n", "\n").removeprefix("\xef\xbb\xbf")
         self._at = 0
         self._is_cut = False
+        self.entries: list[Entry] = []
 
     def _fail(self, what: str) -> _SyntaxError:
         line = self._text.count("\n", 0, self._at) + 1
@@ -86,8 +86,8 @@ class _Reader:
             self._at = found.end()
         return found
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield the entries; raise at the first error."""
+    def read(self) -> None:
+        """Read to the end; raise at the first error, with the entries before it kept."""
         section: tuple[str, str | None] = ("", None)
         while True:
             self._take(_BLANK)
@@ -99,7 +99,7 @@ class _Reader:
             elif char == "[":
                 section = self._section()
             else:
-                yield self._entry(section)
+                self.entries.append(self._entry(section))
                 if self._is_cut:
                     raise self._fail("quotes are not closed")
 
@@ -130,32 +130,40 @@ class _Reader:
 
     def _value(self) -> str:
         pieces: list[str] = []
-        kept = 0  # pieces[:kept] end in something that is no blank outside of quotes
+        kept = 0  # what follows pieces[:kept] is blank, or a comment
         is_quoted = False
-        while True:
-            char = self._text[self._at : self._at + 1]
-            if char in ("\n", ""):
-                self._is_cut = is_quoted and not char
-                if is_quoted and char:
-                    raise self._fail("a line break inside quotes")
-                return "".join(pieces[:kept])
+        while (char := self._text[self._at : self._at + 1]) not in ("\n", ""):
             if char == '"':
                 is_quoted = not is_quoted
                 self._at += 1
                 kept = len(pieces)
-            elif char == "\\":
-                pieces.append(self._escape())
+                continue
+            text, is_kept = self._piece(char, is_quoted)
+            if is_kept or any(pieces):
+                pieces.append(text)
+            if is_kept:
                 kept = len(pieces)
-            elif not is_quoted and char in "#;":
-                self._take(_COMMENT)
-            else:
-                found = self._take(_QUOTED if is_quoted else _PLAIN)
-                if found:
-                    pieces.append(found[0])
-                    kept = len(pieces)
-                elif blank := self._take(_SPACE):
-                    if pieces:
-                        pieces.append(blank[0])
+        if is_quoted and char:
+            raise self._fail("a line break inside quotes")
+        self._is_cut = is_quoted
+        return "".join(pieces[:kept])
+
+    def _piece(self, char: str, is_quoted: bool) -> tuple[str, bool]:
+        """Return the next piece of a value, and whether it counts when nothing but blanks follows."""
+        if char == "\\":
+            return self._escape(), True
+        if is_quoted:
+            return self._span(_QUOTED), True
+        if char in "#;":
+            self._span(_COMMENT)
+            return "", False
+        if char in " \t\r":
+            return self._span(_SPACE), False
+        return self._span(_PLAIN), True
+
+    def _span(self, pattern: re.Pattern[str]) -> str:
+        found = self._take(pattern)
+        return found[0] if found else ""
 
     def _escape(self) -> str:
         char = self._text[self._at + 1 : self._at + 2]

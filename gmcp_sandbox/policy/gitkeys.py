@@ -49,9 +49,11 @@ _LFS = frozenset(
 )
 _HELPER_URL = re.compile(r"\s*(?:ext|fd)::", re.IGNORECASE)
 _ALIASED = frozenset(
-    ("add", "blame", "branch", "checkout", "cherry-pick", "commit", "describe", "diff", "log", "ls-files")
-    + ("merge-base", "reflog", "remote", "reset", "restore", "rev-list", "rev-parse", "shortlog", "show", "stash")
-    + ("status", "switch", "tag")
+    {
+        *("add", "blame", "branch", "checkout", "cherry-pick", "commit", "describe", "diff", "log", "ls-files"),
+        *("merge-base", "reflog", "remote", "reset", "restore", "rev-list", "rev-parse", "shortlog", "show"),
+        *("stash", "status", "switch", "tag"),
+    }
 )
 """Subcommands that run no program of the caller's choice, whatever their options."""
 

@@ -50,7 +50,7 @@ class View(msgspec.Struct, frozen=True):
         return cls(tuple(ordered), tuple(sorted(links.items())), tuple(notes), tuple(path_rules))
 
     def fixed_paths(self) -> frozenset[str]:
-        """Return mountpoints, links and the kernel's directories with all their ancestors: never denied, never stale."""
+        """Return mountpoints, links, the kernel's directories and all above them: never denied, never stale."""
         paths = {"/", *KERNEL_DIRECTORIES}
         shown = [mount.path for mount in self.mounts if mount.mode is not MountMode.HIDDEN]
         for path in (*shown, *(link for link, _target in self.symlinks)):

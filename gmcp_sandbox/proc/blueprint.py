@@ -6,7 +6,8 @@ The order is the one that DESIGN section 6 found to work; the comments name what
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
@@ -32,8 +33,7 @@ _NAMESPACES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shells:
+class Shells(msgspec.Struct, frozen=True):
     """Steps that other shells bring: the file system and the network mount and configure themselves."""
 
     mount_root: Step

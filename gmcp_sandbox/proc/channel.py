@@ -27,6 +27,11 @@ class Channel:
         first, second = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return cls(first), cls(second)
 
+    @classmethod
+    def of(cls, fd: int) -> Channel:
+        """Return the end that a received descriptor is."""
+        return cls(socket.socket(fileno=fd))
+
     def fileno(self) -> int:
         """Return the descriptor, to wait on it."""
         return self._sock.fileno()

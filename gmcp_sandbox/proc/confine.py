@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from dataclasses import dataclass
 
+import msgspec
 import prctl
 
 from gmcp_sandbox import kernel
@@ -21,8 +21,7 @@ from gmcp_sandbox.proc.plan import Stage
 _LAST_CAP_FILE = "/proc/sys/kernel/cap_last_cap"
 
 
-@dataclass(frozen=True, slots=True)
-class Unshare:
+class Unshare(msgspec.Struct, frozen=True):
     """Move into new namespaces."""
 
     flags: int
@@ -35,8 +34,7 @@ class Unshare:
         return f"create namespaces ({self.names})"
 
 
-@dataclass(frozen=True, slots=True)
-class BecomeNamespaceRoot:
+class BecomeNamespaceRoot(msgspec.Struct, frozen=True):
     """Take ids 0 of the user namespace; for root that is an unprivileged host id from here on."""
 
     def apply(self, stage: Stage) -> None:
@@ -47,8 +45,7 @@ class BecomeNamespaceRoot:
         return "become an unprivileged host id"
 
 
-@dataclass(frozen=True, slots=True)
-class ForbidMoreNamespaces:
+class ForbidMoreNamespaces(msgspec.Struct, frozen=True):
     """Leave room for exactly the agent's own user namespace."""
 
     def apply(self, stage: Stage) -> None:
@@ -62,8 +59,7 @@ class ForbidMoreNamespaces:
         return "forbid further user namespaces"
 
 
-@dataclass(frozen=True, slots=True)
-class NameHost:
+class NameHost(msgspec.Struct, frozen=True):
     """Give the sandbox a host name of its own."""
 
     name: str
@@ -75,8 +71,7 @@ class NameHost:
         return f"name the host {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class NewKeyring:
+class NewKeyring(msgspec.Struct, frozen=True):
     """Leave the caller's session keyring."""
 
     def apply(self, stage: Stage) -> None:
@@ -86,8 +81,7 @@ class NewKeyring:
         return "join a new session keyring"
 
 
-@dataclass(frozen=True, slots=True)
-class LimitResources:
+class LimitResources(msgspec.Struct, frozen=True):
     """Set rlimits, hard and soft."""
 
     limits: Limits
@@ -113,8 +107,7 @@ class LimitResources:
         return f"limit resources ({self.limits.open_files} files, {self.limits.processes} processes)"
 
 
-@dataclass(frozen=True, slots=True)
-class DropCapabilities:
+class DropCapabilities(msgspec.Struct, frozen=True):
     """Empty the bounding, ambient, effective, permitted and inheritable sets."""
 
     last: int
@@ -128,8 +121,7 @@ class DropCapabilities:
         return "drop all capabilities"
 
 
-@dataclass(frozen=True, slots=True)
-class NoNewPrivileges:
+class NoNewPrivileges(msgspec.Struct, frozen=True):
     """Make set-user-ID programs and file capabilities ordinary."""
 
     def apply(self, stage: Stage) -> None:
@@ -139,8 +131,7 @@ class NoNewPrivileges:
         return "set no_new_privs"
 
 
-@dataclass(frozen=True, slots=True)
-class DieWithParent:
+class DieWithParent(msgspec.Struct, frozen=True):
     """Be killed when the parent ends."""
 
     def apply(self, stage: Stage) -> None:

@@ -7,8 +7,9 @@ kill the process; system calls that neither the library nor the table can name f
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from gmcp_sandbox.calls.fates import Comparison, Condition
 from gmcp_sandbox.calls.refusals import refusals
@@ -26,8 +27,7 @@ def load_library() -> None:
     import pyseccomp  # noqa: F401
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFilter:
+class LoadFilter(msgspec.Struct, frozen=True):
     """Load the filter into the calling process."""
 
     def apply(self, stage: Stage) -> None:

@@ -8,7 +8,8 @@ whoever leaves the sandbox is nobody on the host; in U2 they bear the numbers th
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 ROOT_RANGE_BASE = 1_900_000_000
 """First host id of the range that root's agents run under: above all that distributions and systemd give to users and
@@ -16,8 +17,7 @@ containers (the last ends at 1,879,048,191, see systemd's UIDS-GIDS), below the 
 ROOT_RANGE_LENGTH = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """The caller and the id maps that follow.
 
     Attributes:

@@ -16,8 +16,9 @@ import os
 import select
 import signal
 import termios
-from dataclasses import dataclass
 from typing import NoReturn
+
+import msgspec
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError
@@ -32,8 +33,7 @@ _STEP = b"s"
 _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441  # ioctl_tty(2); Python names them from 3.13 on
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(msgspec.Struct, frozen=True):
     """All that process 1 needs to know."""
 
     root_steps: tuple[Step, ...]

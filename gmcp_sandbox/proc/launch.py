@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import signal
 import traceback
-from dataclasses import dataclass
 from typing import NoReturn
 
+import msgspec
 import prctl
 
 from gmcp_sandbox import kernel
@@ -32,8 +32,7 @@ from gmcp_sandbox.proc.plan import Stage, Step, execute
 STAGE_ROOT = b"/tmp"  # noqa: S108  any directory of the host's tree serves; covered in the private mount namespace only
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchPlan:
+class LaunchPlan(msgspec.Struct, frozen=True):
     """The whole set-up, in the order of execution."""
 
     namespaces: tuple[Step, ...]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.proc.plan import Stage
@@ -29,8 +30,7 @@ PROC_MASKED = ("kcore", "keys", "kallsyms", "timer_list")
 _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
-@dataclass(frozen=True, slots=True)
-class PrivatePropagation:
+class PrivatePropagation(msgspec.Struct, frozen=True):
     """Keep the host's later mounts out and ours in."""
 
     def apply(self, stage: Stage) -> None:
@@ -40,8 +40,7 @@ class PrivatePropagation:
         return "make all mounts private"
 
 
-@dataclass(frozen=True, slots=True)
-class MountDev:
+class MountDev(msgspec.Struct, frozen=True):
     """Put a small read-only /dev of bound nodes into the new root, with its own devpts and shm."""
 
     shm_bytes: int
@@ -67,8 +66,7 @@ class MountDev:
         return f"mount /dev ({', '.join(DEVICE_NODES)}), a private /dev/pts and {self.shm_bytes >> 20} MiB of /dev/shm"
 
 
-@dataclass(frozen=True, slots=True)
-class MountProc:
+class MountProc(msgspec.Struct, frozen=True):
     """Put the /proc of the new pid namespace into the new root."""
 
     def apply(self, stage: Stage) -> None:
@@ -85,8 +83,7 @@ class MountProc:
         return f"mount /proc with {', '.join(PROC_READ_ONLY)} read-only and {', '.join(PROC_MASKED)} masked"
 
 
-@dataclass(frozen=True, slots=True)
-class BindTree:
+class BindTree(msgspec.Struct, frozen=True):
     """Give one tree of the view the right to run programs, or take it from one that lies below such a tree."""
 
     path: str
@@ -102,8 +99,7 @@ class BindTree:
         return f"{right} programs in {self.path}" + (" (read-only)" if self.read_only else "")
 
 
-@dataclass(frozen=True, slots=True)
-class ScratchTmpfs:
+class ScratchTmpfs(msgspec.Struct, frozen=True):
     """Make the memory file system behind all scratch trees; it is mounted nowhere and dies with its descriptor."""
 
     size_bytes: int
@@ -115,8 +111,7 @@ class ScratchTmpfs:
         return f"make scratch space of at most {self.size_bytes >> 20} MiB in memory"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRoot:
+class ChangeRoot(msgspec.Struct, frozen=True):
     """Make the new root the root and let go of the old one."""
 
     def apply(self, stage: Stage) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from gmcp_sandbox.errors import HostError
 
 
-@dataclass(slots=True)
 class Stage:
     """What the steps of one set-up leave to each other and to the supervisor.
 
@@ -23,8 +21,11 @@ class Stage:
         fds: Descriptors to be handed to the supervisor, by name.
     """
 
-    root: bytes
-    fds: dict[str, int] = field(default_factory=dict)
+    __slots__ = ("fds", "root")
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        self.fds: dict[str, int] = {}
 
 
 class Step(Protocol):

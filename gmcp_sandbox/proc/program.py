@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from typing import NoReturn
+
+import msgspec
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """What to run: names and paths are those of the view.
 
     Attributes:

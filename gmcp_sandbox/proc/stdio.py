@@ -7,13 +7,13 @@ commands by ioctl; so nothing of the caller's goes inside. The front copies byte
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from gmcp_sandbox.proc.identity import Identity
 
 
-@dataclass(frozen=True, slots=True)
-class Stdio:
+class Stdio(msgspec.Struct, frozen=True):
     """Which of 0, 1 and 2 are our terminal, and pipes for those that are not.
 
     Attributes:

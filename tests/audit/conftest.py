@@ -115,3 +115,9 @@ def rotated_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def log_writer() -> Callable[..., Path]:
     return write_log
+
+
+@pytest.fixture(scope="session")
+def log_parts() -> tuple[Callable[..., AuditWriter], Callable[..., Decision], Callable[..., Decision]]:
+    """What makes a log and decisions, for tests that make many."""
+    return open_writer, make_decision, make_denial

@@ -119,7 +119,9 @@ def test_every_command_has_its_module_and_help(word: str, capsys: pytest.Capture
 
 
 def test_only_the_chosen_command_is_imported() -> None:
-    program = "import sys; from gmcp_sandbox.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    program = (
+        "import sys; from gmcp_sandbox.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
     assert not loaded & {"trio", "pyfuse3", "msgspec", "jsonschema", *(each.module for each in COMMANDS.values())}

@@ -9,7 +9,7 @@ Usage: `python stage.py < configuration.json > result.json`. The configuration:
     command:   argv; runs with the mount's root as its working directory and in $ROOT
     guards:    base names under the git guard
 
-The result: {rc, out, err, calls: [[tool, path, label, allowed], …], nodes, fault}. Needs root (or a user namespace).
+The result: {rc, out, err, calls: [[tool, path, label, allowed], …], nodes, faults, rss_kib}. Needs root (or a user namespace).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import ctypes
 import fnmatch
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ import tempfile
 import trio
 
 from gmcp_sandbox import kernel
-from gmcp_sandbox.calls.arguments import Arguments
+from gmcp_sandbox.calls.arguments import Arguments, FsRename
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, SYSTEM, Label, highest
 from gmcp_sandbox.calls.tools import Tool
@@ -93,7 +94,7 @@ class UnsafeMediator:
             for tool, label in self.deny
         )
         denied = denied or getattr(call.args, "lowers", False)
-        guard = guard_for(call.object if not hasattr(call.args, "target") else call.args.target or call.object)
+        guard = guard_for(call.args.target if isinstance(call.args, FsRename) else call.object)
         if call.content is not None and guard is not None and call.tool is not Tool.FS_READ:
             denied = denied or guard.judge(call.content) is not None
         if self._keep:
@@ -169,6 +170,11 @@ def agent(channel: socket.socket, root: str, configuration: dict, result: int) -
     kernel.umount(root.encode(), kernel.MNT_DETACH)
 
 
+def peak() -> int:
+    """Return the most memory that this process had, in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def main() -> None:
     configuration = json.load(sys.stdin)
     from gmcp_sandbox.fs import adapter  # the one module that needs libfuse
@@ -202,7 +208,7 @@ def main() -> None:
         answer = json.loads(source.read() or "{}")
     os.waitpid(child, 0)
     os.rmdir(root)
-    answer |= {"calls": mediator.calls, "nodes": len(core.table), "faults": faults}
+    answer |= {"calls": mediator.calls, "nodes": len(core.table), "faults": faults, "rss_kib": peak()}
     json.dump(answer, sys.stdout)
 
 

@@ -1,0 +1,38 @@
+"""Find C libraries by their names alone.
+
+`ctypes.util.find_library` runs ldconfig, and a compiler if that is missing, to learn a file name. The supervisor runs no
+program of the host, and a launch has no 30 ms for it: the few libraries that our dependencies ask for have had the same
+names for many years.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SONAMES = {"c": "libc.so.6", "pthread": "libpthread.so.0", "seccomp": "libseccomp.so.2"}
+
+
+def find(name: str) -> str | None:
+    """Return the file name of a library that the dynamic loader finds, or None."""
+    soname = SONAMES.get(name)
+    if soname is None:
+        return None
+    try:
+        ctypes.CDLL(soname)
+    except OSError:
+        return None
+    return soname
+
+
+@contextmanager
+def found_by_name() -> Iterator[None]:
+    """While in the block, modules that look for a library as they are imported get it from `find`."""
+    before = ctypes.util.find_library
+    ctypes.util.find_library = find  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = before

@@ -1,0 +1,92 @@
+"""Profiles by name and path, chains of them, and profiles that the agent could reach."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gmcp_sandbox.calls.labels import WATCHED
+from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.monitor.profiles import load_profile, read_chain
+from gmcp_sandbox.monitor.shipped import shipped_names, shipped_profile
+from gmcp_sandbox.policy.labelling import Labeller
+from gmcp_sandbox.policy.profile import Profile
+
+CHILD = 'name = "{name}"\nextends = "{base}"\n'
+
+
+def write(path: Path, base: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(CHILD.format(name=path.stem, base=base))
+    return path
+
+
+def load(reference: object, workspace: Path = Path("/home/u/w"), home: Path = Path("/home/u")) -> Profile:
+    return load_profile(str(reference), workspace=workspace, home=home)
+
+
+def test_shipped_profiles_are_found_by_name() -> None:
+    assert {"default", "readonly", "strict"} <= set(shipped_names())
+    assert 'name = "strict"' in shipped_profile("strict")
+    assert load("strict").name == "strict"
+
+
+def test_a_path_extends_a_shipped_one_and_a_neighbour(tmp_path: Path) -> None:
+    write(tmp_path / "base.toml", "default")
+    assert load(write(tmp_path / "mine.toml", "./base.toml")).name == "mine"
+    assert [located.source.name for located in read_chain(str(tmp_path / "mine.toml"), home=tmp_path)] == [
+        "default (shipped)",
+        str(tmp_path / "base.toml"),
+        str(tmp_path / "mine.toml"),
+    ]
+
+
+def test_own_profiles_are_found_by_name_but_never_pass_for_shipped_ones(tmp_path: Path) -> None:
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or tmp_path / ".config") / "gmcp-sandbox" / "profiles"
+    if tmp_path not in own.parents:
+        pytest.skip("XDG_CONFIG_HOME is set")
+    write(own / "mine.toml", "default")
+    write(own / "strict.toml", "default")
+    assert load("mine", home=tmp_path).name == "mine"
+    assert load("strict", home=tmp_path).tier.name == "LIMITED"
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.toml", "./b.toml")
+    write(tmp_path / "b.toml", "./a.toml")
+    with pytest.raises(ProfileError, match="back to itself"):
+        load(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("kind", ["missing", "directory", "fifo", "binary", "huge"])
+def test_an_unreadable_profile_is_an_error(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.toml"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe")
+    elif kind == "huge":
+        path.write_bytes(b"#" * (2 << 20))
+    with pytest.raises(ProfileError, match="cannot read the profile"):
+        load(path)
+
+
+def test_an_unknown_name_is_an_error_with_a_suggestion() -> None:
+    with pytest.raises(ProfileError) as caught:
+        load("defualt")
+    assert "did you mean 'default'?" in caught.value.hint
+
+
+def test_a_profile_in_the_workspace_is_watched(tmp_path: Path) -> None:
+    path = write(tmp_path / "agent.toml", "default")
+    profile = load(path, workspace=tmp_path)
+    assert Labeller(profile.mounts, profile.path_rules).of(str(path)) is WATCHED
+
+
+def test_the_root_is_no_home() -> None:
+    with pytest.raises(ProfileError, match="cannot be a home"):
+        load("default", home=Path("/"))

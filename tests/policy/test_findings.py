@@ -1,0 +1,60 @@
+"""Advice on profiles that are valid and generous."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmcp_sandbox.policy.fields import Source
+from gmcp_sandbox.policy.findings import findings_of
+from gmcp_sandbox.policy.parse import parse_profile
+
+SMALL = """
+name = "small"
+tier = "limited"
+[[mounts]]
+path = "/usr"
+mode = "ro"
+label = "system"
+exec = true
+[[mounts]]
+path = "${workspace}"
+mode = "rw"
+label = "workspace"
+[[capabilities]]
+tools = ["fs.read", "proc.exec"]
+labels = ["system"]
+[[rates]]
+tools = ["proc.exec"]
+per_second = 1
+burst = 1
+[environment]
+allow = ["PATH"]
+"""
+
+
+def remarks(text: str) -> str:
+    profile = parse_profile([Source("x.toml", text)], {"workspace": "/home/u/w", "home": "/home/u"})
+    return "\n".join(f"{finding.key}: {finding.text}" for finding in findings_of(profile, "/home/u"))
+
+
+def test_a_careful_profile_has_none() -> None:
+    assert remarks(SMALL) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "remark"),
+    [
+        ('path = "${workspace}"', 'path = "${home}"', "shows the whole home directory"),
+        ('label = "workspace"', 'label = "private"', "is private and read-write"),
+        ('label = "workspace"', 'label = "workspace"\ncaching = "sensitive"', "SQLite"),
+        ('label = "workspace"', 'label = "workspace"\nexec = true', "proc.exec is not granted"),
+        ('labels = ["system"]', 'labels = ["system", "secret"]', "credentials can be read"),
+        ('labels = ["system"]', 'labels = ["system", "scratch"]', "no tree of that label has `exec`"),
+        ('"fs.read", ', '"fs.write", ', "files of the host or the user can be changed"),
+        ('["PATH"]', '["PATH", "GITHUB_TOKEN"]', "may carry a credential"),
+        ('tools = ["proc.exec"]', 'tools = ["fs.read"]', "without a rate"),
+    ],
+)
+def test_generosity_is_remarked(old: str, new: str, remark: str) -> None:
+    assert old in SMALL
+    assert remark in remarks(SMALL.replace(old, new))

@@ -1,0 +1,23 @@
+import ctypes.util
+
+from gmcp_sandbox import libraries
+
+
+def test_names_are_those_that_the_loader_knows():
+    for name in ("c", "seccomp"):
+        assert libraries.find(name) == ctypes.util.find_library(name)
+
+
+def test_an_unknown_library_is_not_found():
+    assert libraries.find("no-such-library") is None
+
+
+def test_the_search_is_put_back_even_after_a_fault():
+    before = ctypes.util.find_library
+    try:
+        with libraries.found_by_name():
+            assert ctypes.util.find_library is libraries.find
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    assert ctypes.util.find_library is before
