@@ -21,7 +21,8 @@ def attempt(title: str, action: Callable[[], object]) -> None:
     except OSError as error:
         outcome = f"{type(error).__name__}: {error.strerror}"
     except subprocess.CalledProcessError as error:
-        outcome = f"status {error.returncode}: {(error.stderr or '').strip().splitlines()[-1:]}"
+        said = (error.stderr or "").strip().splitlines() or ["nothing said"]
+        outcome = f"status {error.returncode}: {said[-1]}"
     else:
         outcome = str(result).strip().splitlines()[0] if str(result).strip() else "done"
     print(f"  {title:<52} {outcome}", flush=True)

@@ -88,9 +88,9 @@ class Services:
         """End the session when a decision could not be recorded: no record, no effect, and no session."""
         monitor = self._assembled.monitor
         await monitor.failed.wait()
-        self._session.end(
-            Ending("failed", 125, f"the audit log cannot be written: {monitor.failure}", "free space, or raise limits.log_bytes")
-        )
+        what = f"the audit log cannot be written: {monitor.fault}"
+        hint = monitor.fault.hint if monitor.fault is not None else ""
+        self._session.end(Ending("failed", 125, what, hint or "free space, or raise limits.log_bytes in the profile"))
 
     async def _watch_mounts(self) -> None:
         """End the session when a mount of the view changes: exec right hangs on mounts (proc(5), mountinfo)."""

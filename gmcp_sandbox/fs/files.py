@@ -189,16 +189,13 @@ class Files:
         args = _APPEND if handle.is_append else _WRITE
         extent = (offset, len(data))
         for _ in range(_ROUNDS):
-            self._permits.settle(node)
-            generation, guard = node.generation, node.guard
+            path, guard = self._permits.settle(node), node.guard
             content = data if handle.end != offset else handle.tail + data
             if guard is not None:
                 content = self._core.prospective(node, offset, data)
             await self._permits.on_node(node, Tool.FS_WRITE, args, 0, extent=extent, content=content)
-            if (
-                node.generation == generation
-                and self._table.generation == generation
-                and (guard is None or content == self._core.prospective(node, offset, data))
+            if self._permits.settle(node) == path and (
+                guard is None or content == self._core.prospective(node, offset, data)
             ):
                 return self._write(handle, offset, data)
         raise fail(errno.EACCES)
@@ -222,13 +219,12 @@ class Files:
             raise fail(errno.EISDIR if node.is_dir else errno.EINVAL)
         args = FsWrite("truncate", truncate=size == 0)
         for _ in range(_ROUNDS):
-            self._permits.settle(node)
-            generation = node.generation
+            path = self._permits.settle(node)
             content = self._core.resized(node, size) if node.guard is not None else None
             await self._permits.on_node(node, Tool.FS_WRITE, args, pid, extent=(size, 0), content=content)
             if node.place is None or not node.place.is_writable:
                 raise fail(errno.EROFS)
-            if node.generation == generation and (content is None or content == self._core.resized(node, size)):
+            if self._permits.settle(node) == path and (content is None or content == self._core.resized(node, size)):
                 self._truncate(node, size, number)
                 return
         raise fail(errno.EACCES)

@@ -70,6 +70,11 @@ class Monitor:
         self._fault: AuditError | None = None
         self._workers = trio.CapacityLimiter(1)
 
+    @property
+    def fault(self) -> AuditError | None:
+        """Why decisions can no longer be recorded; None while they can."""
+        return self._fault
+
     def call(  # noqa: PLR0913 - one parameter for each field that a shell knows
         self,
         tool: Tool,

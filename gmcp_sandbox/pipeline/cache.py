@@ -66,11 +66,14 @@ class DecisionCache:
         return len(self._entries)
 
     def get(self, key: Key, epoch: int) -> Entry | None:
-        """Return what is remembered under this key in this epoch."""
+        """Return what is remembered under this key in this epoch.
+
+        Raises:
+            TypeError: The key cannot be hashed.
+        """
         if epoch != self._epoch:
             self._entries.clear()
             self._epoch = epoch
-            return None
         return self._entries.get(key)
 
     def put(self, key: Key, epoch: int, entry: Entry) -> None:

@@ -119,7 +119,7 @@ class Pipeline:
         """Go on after the gate has answered; in a new epoch the layers before it are asked again."""
         if not judgement.needs_probe:
             raise ValueError("this judgement does not wait for the gate")
-        if verdict.layer is not Layer.PROBE:
+        if type(verdict) is not Verdict or verdict.layer is not Layer.PROBE:
             verdict = deny(Layer.PROBE, "error", "not a verdict of this layer")
         if judgement.epoch != state.epoch:
             judgement = self.renew(call, state, judgement)

@@ -159,7 +159,9 @@ def _exec(args: Arguments) -> bool:
         return False
     if run.argv is None:
         return True
-    return sum(map(len, run.argv)) + len(run.argv) <= ARGV_CHARS and not any("\0" in word for word in run.argv)
+    if type(run.argv) is not tuple or sum(map(len, run.argv)) + len(run.argv) > ARGV_CHARS:
+        return False
+    return not any("\0" in word for word in run.argv)
 
 
 def _resolve(args: Arguments) -> bool:

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gmcp_sandbox.calls.labels import OUTSIDE, SYSTEM, WATCHED, Label
+from gmcp_sandbox.calls.labels import OUTSIDE, SYSTEM, WATCHED, Label, highest
 from gmcp_sandbox.policy.guards import guard_for
-from gmcp_sandbox.policy.match import Glob, GlobSet, components
+from gmcp_sandbox.policy.match import LONGEST_REMEMBERED, MOST_REMEMBERED, GlobSet
 from gmcp_sandbox.policy.profile import Mount, MountMode, PathRule
 from gmcp_sandbox.policy.view import KERNEL_DIRECTORIES, ancestors
-
-_REMEMBERED = 8192
 
 
 class Labeller:
@@ -34,8 +32,12 @@ class Labeller:
             for ancestor in ancestors(path):
                 if self._covering(ancestor) is None:
                     self._fixed[ancestor] = SYSTEM
-        self._rules = tuple(_Rule(rule) for rule in rules)
-        self._any_rule = GlobSet(rule.pattern for rule in rules)
+        self._rules: dict[str, list[tuple[Label, frozenset[str]]]] = {}
+        for rule in rules:
+            self._rules.setdefault(rule.pattern, []).append((rule.label, frozenset(rule.unless)))
+        exceptions = [pattern for held in self._rules.values() for _label, unless in held for pattern in unless]
+        self._globs = GlobSet(self._rules)
+        self._exceptions = GlobSet(exceptions)
         self._directories: dict[str, tuple[Label, Callable[[str], bool]]] = {}
         self._known: dict[str, Label] = {}
 
@@ -57,31 +59,32 @@ class Labeller:
         of a file with a content guard brings content that nobody judged.
         """
         label = self.of(path)
-        names = components(path)
-        for rule in self._rules:
-            if rule.label.rank > label.rank and rule.waits_below(names):
-                label = rule.label
+        for pattern in self._globs.begun_by(path):
+            label = highest(label, *(one for one, _unless in self._rules[pattern]))
         if label.rank < WATCHED.rank and guard_for(path) is not None:
             label = WATCHED
         return label
 
     def _enter(self, directory: str) -> tuple[Label, Callable[[str], bool]]:
-        if len(self._directories) >= _REMEMBERED:
-            self._directories.clear()
-        entry = (self._covering(directory) or OUTSIDE, self._any_rule.below(directory))
-        self._directories[directory] = entry
+        entry = (self._covering(directory) or OUTSIDE, self._globs.below(directory))
+        if len(directory) <= LONGEST_REMEMBERED:
+            if len(self._directories) >= MOST_REMEMBERED:
+                self._directories.clear()
+            self._directories[directory] = entry
         return entry
 
     def _exactly(self, path: str) -> Label:
         label = self._known.get(path)
         if label is None:
             label = self._fixed.get(path) or self._covering(path) or OUTSIDE
-            for rule in self._rules:
-                if rule.label.rank > label.rank and rule.matches(path):
-                    label = rule.label
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[path] = label
+            excepted = set(self._exceptions.matching(path))
+            for pattern in self._globs.matching(path):
+                holding = (one for one, unless in self._rules[pattern] if not unless & excepted)
+                label = highest(label, *holding)
+            if len(path) <= LONGEST_REMEMBERED:
+                if len(self._known) >= MOST_REMEMBERED:
+                    self._known.clear()
+                self._known[path] = label
         return label
 
     def _covering(self, path: str) -> Label | None:
@@ -104,34 +107,5 @@ class Labeller:
             return True
         if any(path.startswith((old + "/", new + "/")) for path in (*self._mounted, *self._fixed)):
             return True
-        old_names, new_names = components(old), components(new)
-        return any(rule.stands_differently(old_names, new_names) for rule in self._rules)
-
-
-class _Rule:
-    """A path rule with its globs compiled."""
-
-    __slots__ = ("_glob", "_unless", "label")
-
-    def __init__(self, rule: PathRule) -> None:
-        self.label = rule.label
-        self._glob = Glob(rule.pattern)
-        self._unless = tuple(Glob(pattern) for pattern in rule.unless)
-
-    def matches(self, path: str) -> bool:
-        return self._glob.matches(path) and not any(glob.matches(path) for glob in self._unless)
-
-    def waits_below(self, names: list[str]) -> bool:
-        return _ahead(self._glob, names) & ~self._glob.restart != 0
-
-    def stands_differently(self, old: list[str], new: list[str]) -> bool:
-        return any(_ahead(glob, old) != _ahead(glob, new) for glob in (self._glob, *self._unless))
-
-
-def _ahead(glob: Glob, names: list[str]) -> int:
-    if glob.name_part is not None:
-        return 0
-    positions = glob.start
-    for name in names:
-        positions = glob.step(positions, name)
-    return glob.unfinished(positions)
+        sets = (self._globs, self._exceptions)
+        return any(globs.standing(old).active != globs.standing(new).active for globs in sets)

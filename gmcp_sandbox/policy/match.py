@@ -1,4 +1,4 @@
-"""Globs over sandbox paths and patterns over host names, compiled to predicates.
+"""Globs over sandbox paths, compiled to predicates.
 
 A path glob is like a line of `.gitignore`: `*` and `?` stop at a slash, `[...]` is a class, `**` as a whole component
 is any number of directories, a backslash takes the next character as it is. With a leading slash the glob starts at the
@@ -13,17 +13,29 @@ Invariants:
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
 
+import msgspec
+
+from gmcp_sandbox.policy.hosts import GlobError, compile_hosts
+
 _MANY = "**"
-_REMEMBERED = 8192
+__all__ = [
+    "LONGEST_REMEMBERED",
+    "MOST_REMEMBERED",
+    "Glob",
+    "GlobError",
+    "GlobSet",
+    "compile_globs",
+    "compile_hosts",
+    "compile_names",
+]
 
-
-class GlobError(ValueError):
-    """The pattern has no meaning; the message says why."""
+MOST_REMEMBERED = 4096
+LONGEST_REMEMBERED = 512
+"""Bounds of memories that are filled by names of the agent's making."""
 
 
 class Glob:
@@ -33,7 +45,7 @@ class Glob:
     positions that every walk has at any depth.
     """
 
-    __slots__ = ("_accept", "_match", "_parts", "name_part", "pattern", "restart", "start")
+    __slots__ = ("_accept", "_match", "_parts", "first_literal", "name_part", "pattern", "restart", "start")
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -42,6 +54,7 @@ class Glob:
         self._accept = 1 << len(self._parts)
         self.start = self._close(1)
         self.restart = 0 if anchored else self.start
+        self.first_literal = self._parts[0] if _is_literal(self._parts[0]) else None
         self.name_part = self._parts[0] if len(self._parts) == 1 and not anchored else None
 
     def _close(self, positions: int) -> int:
@@ -76,6 +89,10 @@ class Glob:
         """Return the positions but for the accepting one: what decides about all that lies below."""
         return positions & ~self._accept
 
+    def accepts(self, positions: int, name: str) -> bool:
+        """True when the whole glob matches once a walk at these positions takes this name."""
+        return bool(self.step(positions, name) & self._accept)
+
     def awaits(self, positions: int) -> tuple[str, ...]:
         """Return the component globs of which one must match the next name for the whole glob to match."""
         last = len(self._parts) - 1
@@ -89,39 +106,113 @@ class Glob:
         return tuple(waiting)
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Where a walk through several globs stands in a directory; with equal `active`, all below is matched alike.
+
+    Attributes:
+        active: (number of the glob, positions) of globs begun above; those that may begin anywhere are left out.
+        is_match: Whether any glob matches a name right below.
+    """
+
+    active: frozenset[tuple[int, int]]
+    is_match: Callable[[str], bool]
+
+
 class GlobSet:
-    """Several globs as one predicate, with a bounded memory of directories."""
+    """Several globs as one predicate, with a bounded memory of directories.
+
+    Going down by one name costs as much as there are globs begun, not as there are globs.
+    """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         globs = [Glob(pattern) for pattern in dict.fromkeys(patterns)]
+        self._named = tuple(glob for glob in globs if glob.name_part is not None)
         self._globs = tuple(glob for glob in globs if glob.name_part is None)
-        self._anywhere = tuple(glob.name_part for glob in globs if glob.name_part is not None)
-        self._matchers: dict[frozenset[str], Callable[[str], bool]] = {}
-        self._directories: dict[str, Callable[[str], bool]] = {}
+        self._anywhere = {glob.name_part for glob in self._named if glob.name_part is not None}
+        self._by_first: dict[str, list[int]] = {}
+        self._by_any_first: list[int] = []
+        for number, glob in enumerate(self._globs):
+            if glob.restart:
+                self._anywhere.update(glob.awaits(glob.restart))
+                first = glob.first_literal
+                (self._by_any_first if first is None else self._by_first.setdefault(first, [])).append(number)
+        self._standings: dict[frozenset[tuple[int, int]], Standing] = {}
+        anchored = ((number, glob.start) for number, glob in enumerate(self._globs) if not glob.restart)
+        self._root = self._standing(frozenset(anchored))
+        self._directories: dict[str, Standing] = {}
 
-    def below(self, directory: str) -> Callable[[str], bool]:
-        """Return the predicate over names in a directory (without its last slash)."""
-        found = self._directories.get(directory)
-        if found is None:
-            found = self._look_below(directory)
-            if len(self._directories) >= _REMEMBERED:
+    def standing(self, directory: str) -> Standing:
+        """Return where the walk stands in a directory (absolute; the root is empty or `/`)."""
+        names: list[str] = []
+        at = directory.rstrip("/")
+        while at and at not in self._directories:
+            at, _, name = at.rpartition("/")
+            names.append(name)
+        standing = self._directories[at] if at else self._root
+        for name in reversed(names):
+            standing = self._step(standing, name)
+            at = f"{at}/{name}"
+            self._remember(at, standing)
+        return standing
+
+    def _remember(self, directory: str, standing: Standing) -> None:
+        if len(directory) <= LONGEST_REMEMBERED:
+            if len(self._directories) >= MOST_REMEMBERED:
                 self._directories.clear()
-            self._directories[directory] = found
+            self._directories[directory] = standing
+
+    def _step(self, standing: Standing, name: str) -> Standing:
+        after: dict[int, int] = {}
+        for number, positions in standing.active:
+            glob = self._globs[number]
+            going = glob.unfinished(glob.step(positions, name)) & ~glob.restart
+            if going:
+                after[number] = going
+        for number in (*self._by_first.get(name, ()), *self._by_any_first):
+            glob = self._globs[number]
+            going = glob.unfinished(glob.step(glob.restart, name)) & ~glob.restart
+            if going:
+                after[number] = after.get(number, 0) | going
+        return self._standing(frozenset(after.items()))
+
+    def _standing(self, active: frozenset[tuple[int, int]]) -> Standing:
+        found = self._standings.get(active)
+        if found is None:
+            waiting = set(self._anywhere)
+            for number, positions in active:
+                waiting.update(self._globs[number].awaits(positions))
+            if len(self._standings) >= MOST_REMEMBERED:
+                self._standings.clear()
+            found = self._standings[active] = Standing(active, compile_names(waiting))
         return found
 
-    def _look_below(self, directory: str) -> Callable[[str], bool]:
-        waiting = set(self._anywhere)
-        for glob in self._globs:
-            waiting.update(glob.awaits(glob.walk(directory)))
-        key = frozenset(waiting)
-        matcher = self._matchers.get(key)
-        if matcher is None:
-            matcher = self._matchers[key] = compile_names(key)
-        return matcher
+    def below(self, directory: str) -> Callable[[str], bool]:
+        """Return the predicate over names in a directory."""
+        return self.standing(directory).is_match
+
+    def matching(self, path: str) -> list[str]:
+        """Return the patterns that match a path."""
+        directory, _, name = path.rpartition("/")
+        standing = self.standing(directory)
+        if not name or not standing.is_match(name):
+            return []
+        found = [glob.pattern for glob in self._named if glob.accepts(glob.start, name)]
+        begun = dict(standing.active)
+        for number, glob in enumerate(self._globs):
+            positions = begun.get(number, 0) | glob.restart
+            if positions and glob.accepts(positions, name):
+                found.append(glob.pattern)
+        return found
+
+    def begun_by(self, path: str) -> list[str]:
+        """Return the patterns that the last name of a path begins or brings on: more of them may match below it."""
+        above = dict(self.standing(path.rpartition("/")[0]).active)
+        here = self.standing(path).active
+        return [self._globs[number].pattern for number, positions in here if positions & ~above.get(number, 0)]
 
     def __call__(self, path: str) -> bool:
         directory, _, name = path.rpartition("/")
-        return bool(name) and self.below(directory)(name)
+        return bool(name) and self.standing(directory).is_match(name)
 
 
 def compile_globs(patterns: Iterable[str]) -> Callable[[str], bool]:
@@ -266,53 +357,3 @@ def _class(part: str, index: int) -> tuple[str, int]:
             items.append(re.escape(low))
             index += 1
     return f"[{'^' if negated else ''}{''.join(items)}]", end + 1
-
-
-def compile_hosts(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return one predicate over host names and literal addresses.
-
-    `example.com` is that name, `*.example.com` every name below it, `*` every name (but no literal address),
-    `192.0.2.7` an address and `192.0.2.0/24` a network. Names compare without case and without a last dot.
-
-    Raises:
-        GlobError: A pattern is none of these.
-    """
-    names: set[str] = set()
-    suffixes: list[str] = []
-    networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-    for pattern in patterns:
-        text = _folded(pattern)
-        network = _network(text)
-        if network is not None:
-            networks.append(network)
-        elif text == "*" or text.startswith("*."):
-            suffixes.append(text[1:])
-        elif re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", text):
-            names.add(text)
-        else:
-            raise GlobError(f"{pattern!r} is no host name, `*.name`, address or network")
-    return _host_predicate(frozenset(names), tuple(suffixes), networks)
-
-
-def _host_predicate(
-    names: frozenset[str], suffixes: tuple[str, ...], networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]
-) -> Callable[[str], bool]:
-    def is_match(host: str) -> bool:
-        text = _folded(host)
-        literal = _network(text)
-        if literal is None:
-            return text in names or (bool(text) and text.endswith(suffixes))
-        return any(known.version == literal.version and literal[0] in known for known in networks)
-
-    return is_match
-
-
-def _folded(host: str) -> str:
-    return host.strip("[]").removesuffix(".").lower()
-
-
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        return None

@@ -16,8 +16,8 @@ from gmcp_sandbox.calls.refusals import refusals
 from gmcp_sandbox.calls.syscalls import NEWER
 from gmcp_sandbox.proc.plan import Stage
 
-_FIRST_RECENT, _LAST_FUTURE = 440, 600
-"""Numbers are given out in order; here the newest that are named end and the unnamed begin (syscall_64.tbl)."""
+_FIRST_RECENT, _LAST_FUTURE = 335, 600
+"""From the first number that not every library can name to well past the last that exists (syscall_64.tbl)."""
 _BINARY_TREE = 2
 _UNRESOLVED = -1
 

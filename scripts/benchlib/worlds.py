@@ -47,7 +47,7 @@ class World:
         done = subprocess.run(
             [*self.prefix, *argv],
             cwd=self.workspace,
-            env=environment(),
+            env=environment(self.workspace.parent / "state"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -62,9 +62,10 @@ def base_python() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of every run: its PATH leads to the interpreter first."""
-    return {**os.environ, "PATH": f"{os.path.dirname(base_python())}:{os.environ.get('PATH', os.defpath)}"}
+def environment(state: Path) -> dict[str, str]:
+    """Return the environment of every run: its PATH leads to the interpreter first, records go to `state`."""
+    path = f"{os.path.dirname(base_python())}:{os.environ.get('PATH', os.defpath)}"
+    return {**os.environ, "PATH": path, "XDG_STATE_HOME": str(state)}
 
 
 def worlds(directory: Path, gmcp: Path, profile: str) -> list[World]:

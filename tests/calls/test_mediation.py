@@ -9,6 +9,7 @@ from collections import Counter
 
 import pyfuse3
 import pytest
+
 from gmcp_sandbox.calls.fates import Fate, Origin
 from gmcp_sandbox.calls.mediation import FUSE, SYSCALLS, TABLE, TREES, fate_of, rows
 from gmcp_sandbox.calls.tools import Tool

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 
 import pytest
-from gmcp_sandbox.calls.refusals import is_refused, refusals, refused_calls
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gmcp_sandbox.calls.refusals import is_refused, refusals, refused_calls
 
 WORDS = st.integers(0, (1 << 64) - 1)
 
@@ -72,6 +73,8 @@ def test_a_memfd_must_not_be_executable(flags, refused):
     assert is_refused("memfd_create", 0, flags) is refused
 
 
-@pytest.mark.parametrize(("flags", "refused"), [(0x10000011, True), (0x00020000, True), (0x003D0F00, False), (17, False)])
+@pytest.mark.parametrize(
+    ("flags", "refused"), [(0x10000011, True), (0x00020000, True), (0x003D0F00, False), (17, False)]
+)
 def test_threads_and_processes_are_no_namespaces(flags, refused):
     assert is_refused("clone", flags, 0, 0, 0, 0) is refused

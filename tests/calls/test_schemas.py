@@ -5,6 +5,7 @@ from __future__ import annotations
 import jsonschema
 import msgspec
 import pytest
+
 from gmcp_sandbox.calls.arguments import ARGUMENTS, FsCreate
 from gmcp_sandbox.calls.schemas import all_schemas, schema_of
 from gmcp_sandbox.calls.tools import Tool

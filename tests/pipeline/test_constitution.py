@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
 from gmcp_sandbox.calls.arguments import FsRename
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.pipeline.constitution import Constitution
 from gmcp_sandbox.policy.profile import Rule, Tier
 from gmcp_sandbox.policy.state import SessionState
-
 from tests.pipeline.samples import READ, STAT, call, connect, mcp
 
 CLEAN = SessionState(Tier.STANDARD)
@@ -39,7 +39,13 @@ def test_a_rule_without_selectors_holds_for_everything():
 
 @pytest.mark.parametrize(
     "selectors",
-    [{"tools": (Tool.FS_READ,)}, {"labels": ("secret",)}, {"paths": ("*.c",)}, {"hosts": ("example.com",)}, {"taint": ("secret",)}],
+    [
+        {"tools": (Tool.FS_READ,)},
+        {"labels": ("secret",)},
+        {"paths": ("*.c",)},
+        {"hosts": ("example.com",)},
+        {"taint": ("secret",)},
+    ],
 )
 def test_one_selector_that_does_not_match_is_enough(selectors):
     assert answer(STAT, rule(**selectors)) == ALLOWED

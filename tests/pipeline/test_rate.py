@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gmcp_sandbox.calls.labels import SECRET
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.pipeline.rate import Rate
 from gmcp_sandbox.policy.profile import RateLimit, Tier
 from gmcp_sandbox.policy.state import SessionState
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.pipeline.samples import READ, STAT
 
 STATE = SessionState(Tier.STANDARD)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gmcp_sandbox.calls.arguments import (
     FsCreate,
     FsRead,
@@ -10,7 +13,6 @@ from gmcp_sandbox.calls.arguments import (
     FsSetattr,
     FsStat,
     HttpRequest,
-    NetConnect,
     NetSend,
     ProcExec,
 )
@@ -19,9 +21,6 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.pipeline.schema import Schema, is_host, is_path
 from gmcp_sandbox.policy.profile import Tier
 from gmcp_sandbox.policy.state import SessionState
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.pipeline.samples import CALLS, STAT, call, connect, exec_of, mcp
 
 STATE = SessionState(Tier.STANDARD)
@@ -31,14 +30,31 @@ def reason(asked):
     return Schema().judge(asked, STATE).reason
 
 
-@pytest.mark.parametrize("path", ["/", "/a", "/.a/..b/c.", "/a b\n", "/" + "x" * 4095, "/ü", "/\udcff", "/...", "/.git"])
+@pytest.mark.parametrize(
+    "path", ["/", "/a", "/.a/..b/c.", "/a b\n", "/" + "x" * 4095, "/ü", "/\udcff", "/...", "/.git"]
+)
 def test_normal_paths(path):
     assert is_path(path)
 
 
 @pytest.mark.parametrize(
     "path",
-    ["", "a", "//", "/a/", "/a//b", "/.", "/..", "/a/.", "/a/..", "/a/../b", "/./a", "/a\0b", "/" + "x" * 4096, "/" + "ü" * 2048],
+    [
+        "",
+        "a",
+        "//",
+        "/a/",
+        "/a//b",
+        "/.",
+        "/..",
+        "/a/.",
+        "/a/..",
+        "/a/../b",
+        "/./a",
+        "/a\0b",
+        "/" + "x" * 4096,
+        "/" + "ü" * 2048,
+    ],
 )
 def test_paths_that_are_not_normal(path):
     assert not is_path(path)
@@ -53,12 +69,16 @@ def test_a_path_is_normal_when_its_components_are(path):
     assert is_path(path) == normal
 
 
-@pytest.mark.parametrize("host", ["example.com", "a", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "_dmarc.example.com", "xn--nxasmq6b"])
+@pytest.mark.parametrize(
+    "host", ["example.com", "a", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "_dmarc.example.com", "xn--nxasmq6b"]
+)
 def test_hosts(host):
     assert is_host(host)
 
 
-@pytest.mark.parametrize("host", ["", "Example.com", "a..b", "-a", "a b", "a/b", "ü.example.com", "a" * 64, "a.example.com."])
+@pytest.mark.parametrize(
+    "host", ["", "Example.com", "a..b", "-a", "a b", "a/b", "ü.example.com", "a" * 64, "a.example.com."]
+)
 def test_what_is_no_host(host):
     assert not is_host(host)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+
 from gmcp_sandbox.calls.arguments import FsCreate, FsRead, FsRename, FsStat, FsWrite
 from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, SECRET, SYSTEM, WATCHED, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
@@ -10,8 +12,6 @@ from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.pipeline.trust import Trust, demanded
 from gmcp_sandbox.policy.profile import Capability, Tier
 from gmcp_sandbox.policy.state import SessionState
-from hypothesis import given
-
 from tests.pipeline.samples import CALLS, EXEC, READ, STAT, call, connect, mcp, profile
 
 STANDARD = SessionState(Tier.STANDARD)

@@ -13,30 +13,10 @@ from gmcp_sandbox.policy.gitconfig import Entry, parse_git_config
 
 PIECES = st.sampled_from(
     [
-        b"[core]",
-        b"[Core]",
-        b'[a "B.c"]',
-        b"[a.B]",
-        b'[ "x"]',
-        b'[a "q\\"\\\\z"]',
-        b"[]",
-        b"[a b]",
-        b'[a"b"]',
-        b'[a "b" ]',
-    ]
-    + [b"\n", b"\r\n", b"\r", b" ", b"\t", b"=", b"Editor", b"fsMonitor", b"x", b"1", b"-", b"evil", b"!sh", b"\xff"]
-    + [
-        b'"',
-        b"\\",
-        b"\\\n",
-        b"\\n",
-        b"\\q",
-        b"#",
-        b";",
-        b"editor = vi\n",
-        b"pager=\n",
-        b"[alias]\nx = !y\n",
-        b"\xef\xbb\xbf",
+        *(b"[core]", b"[Core]", b'[a "B.c"]', b"[a.B]", b'[ "x"]', b'[a "q\\"\\\\z"]', b"[]", b"[a b]", b'[a"b"]'),
+        *(b'[a "b" ]', b"\n", b"\r\n", b"\r", b" ", b"\t", b"=", b"Editor", b"fsMonitor", b"x", b"1", b"-", b"evil"),
+        *(b"!sh", b"\xff", b'"', b"\\", b"\\\n", b"\\n", b"\\q", b"#", b";", b"editor = vi\n", b"pager=\n"),
+        *(b"[alias]\nx = !y\n", b"\xef\xbb\xbf"),
     ]
 )
 CONTENTS = st.lists(PIECES, max_size=14).map(b"".join)

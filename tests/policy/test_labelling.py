@@ -89,6 +89,14 @@ def test_a_move_said_to_change_nothing_changes_nothing(old: str, new: str, below
             assert labels.of(f"{old}/{rest}") is labels.of(f"{new}/{rest}")
 
 
+def test_hostile_names_fill_no_memory_and_change_no_answer(labels: Labeller) -> None:
+    for number in range(10_000):
+        assert labels.of(f"/home/u/w/d{number}/.env") is SECRET
+    deep = "/home/u/w" + "/d" * 1_000
+    assert labels.of(deep + "/.git/hooks/pre-commit") is WATCHED
+    assert labels.of(deep + "/x") is WORKSPACE
+
+
 def test_ordinary_moves_need_no_walk(labels: Labeller) -> None:
     assert not labels.may_differ_below("/home/u/w/src", "/home/u/w/lib/src")
 
@@ -106,5 +114,6 @@ def test_a_link_to_where_a_rule_or_guard_waits_is_watched(labels: Labeller, path
     assert labels.of_link(path) is WATCHED
 
 
-def test_an_ordinary_link_is_ordinary(labels: Labeller) -> None:
+def test_an_ordinary_link_is_ordinary() -> None:
+    labels = Labeller(MOUNTS, [*RULES, PathRule("/home/u/w/**/*.key", SECRET)])
     assert labels.of_link("/home/u/w/node_modules/.bin/x") is WORKSPACE

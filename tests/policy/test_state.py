@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gmcp_sandbox.calls.labels import BUILTIN, PRIVATE, SECRET, WORKSPACE
 from gmcp_sandbox.policy.profile import Tier
 from gmcp_sandbox.policy.state import SessionState
-from hypothesis import given
-from hypothesis import strategies as st
 
 LABELS = st.sampled_from(list(BUILTIN.values()))
 

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.verdicts import Decision
+from gmcp_sandbox.fs.files import EXEC
+from tests.fs.conftest import PID, Agent, Begin
+
+EVIL = b"[core]\n\tpager = run me\n"
+GOOD = b"[core]\n\tbare = false\n"
+
+
+async def test_each_read_and_write_is_a_call_of_its_own(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("0123456789")
+    agent = begin()
+    number = await agent.open("/ws/f", os.O_RDWR)
+    assert await agent.core.files.read(number, 2, 3) == b"234"
+    assert await agent.core.files.write(number, 8, b"XYZ") == 3
+    assert [call[0] for call in agent.calls] == ["fs.stat", "fs.read", "fs.write", "fs.read", "fs.write"]
+    assert (ws / "f").read_bytes() == b"01234567XYZ"
+
+
+async def test_a_refused_open_leaves_no_handle_and_no_change(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("kept")
+    agent = begin(deny=[("fs.write", "*")])
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(PermissionError):
+        await agent.open("/ws/f", os.O_WRONLY | os.O_TRUNC)
+    assert (ws / "f").read_text() == "kept"
+    assert len(agent.core.files) == 0
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+async def test_truncation_by_open(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("long")
+    agent = begin()
+    await agent.write("/ws/f", b"x", os.O_WRONLY | os.O_TRUNC)
+    assert (ws / "f").read_bytes() == b"x"
+
+
+async def test_an_open_to_run_is_an_exec(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("#!")
+    agent = begin()
+    await agent.open("/ws/f", os.O_RDONLY | EXEC)
+    assert agent.calls[-1][0] == "proc.exec"
+
+
+async def test_create_makes_exactly_one_file(begin: Begin, ws: Path) -> None:
+    agent = begin()
+    await agent.create("/ws/f", b"x")
+    parent, name = await agent.parent("/ws/f")
+    with pytest.raises(FileExistsError):
+        await agent.core.files.create(parent, name, 0o644, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PID)
+    await agent.create("/ws/f", b"y")  # without O_EXCL the file that is there is opened
+    assert (ws / "f").read_bytes() == b"y"
+    assert [call[0] for call in agent.calls if call[1] == "/ws/f"].count("fs.write") == 3
+
+
+async def test_create_does_not_follow_a_link_of_the_host(begin: Begin, ws: Path, tmp_path: Path) -> None:
+    (ws / "f").symlink_to(tmp_path / "elsewhere")
+    agent = begin()
+    with pytest.raises(OSError):
+        await agent.create("/ws/f", b"x")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+async def test_appending_goes_to_the_end_that_the_host_has(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_bytes(b"ab")
+    agent = begin()
+    number = await agent.open("/ws/f", os.O_WRONLY | os.O_APPEND)
+    with (ws / "f").open("ab") as other:
+        other.write(b"HOST")
+    await agent.core.files.write(number, 2, b"cd")  # the kernel still believes that the file ends at 2
+    assert (ws / "f").read_bytes() == b"abHOSTcd"
+
+
+async def test_pages_written_back_through_an_appending_handle_stay_in_place(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_bytes(b"abcdef")
+    agent = begin()
+    number = await agent.open("/ws/f", os.O_RDWR | os.O_APPEND)
+    await agent.core.files.write(number, 0, b"AB")
+    assert (ws / "f").read_bytes() == b"ABcdef"
+
+
+async def test_an_unlinked_open_file_keeps_working(begin: Begin, ws: Path) -> None:
+    agent = begin()
+    await agent.create("/ws/f", b"x")
+    number = await agent.open("/ws/f", os.O_RDWR)
+    node = await agent.node("/ws/f")
+    await agent.unlink("/ws/f")
+    await agent.core.files.write(number, 0, b"hello")
+    assert await agent.core.files.read(number, 0, 9) == b"hello"
+    found = (await agent.core.attributes.getattr(node.id, PID))[1]
+    assert (found.nlink, found.size) == (0, 5)
+    await agent.core.files.truncate(node, 2, None, PID)
+    agent.core.files.release(number)
+    assert (await agent.core.attributes.getattr(node.id, PID))[1].size == 2
+    agent.core.table.forget(node.id, node.lookups)
+    with pytest.raises(OSError) as caught:
+        await agent.core.attributes.getattr(node.id, PID)
+    assert caught.value.errno == errno.ESTALE
+
+
+async def test_writes_overlap_what_was_written_before(begin: Begin, ws: Path) -> None:
+    agent = begin()
+    await agent.create("/ws/f")
+    number = await agent.open("/ws/f", os.O_WRONLY)
+    await agent.core.files.write(number, 0, b"pass")
+    await agent.core.files.write(number, 4, b"word")
+    await agent.core.files.write(number, 100, b"elsewhere")
+    assert agent.mediator.contents[-3:] == [b"pass", b"password", b"elsewhere"]
+
+
+async def test_set_id_bits_go_when_a_file_is_opened_for_writing(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("x")
+    (ws / "f").chmod(0o6755)
+    agent = begin()
+    await agent.open("/ws/f", os.O_WRONLY)
+    assert (ws / "f").stat().st_mode & 0o7777 == 0o755
+
+
+async def test_configuration_is_judged_as_a_whole_in_whatever_pieces_it_is_written(begin: Begin, ws: Path) -> None:
+    (ws / ".git").mkdir()
+    (ws / ".git" / "config").write_bytes(GOOD)
+    agent = begin()
+    number = await agent.open("/ws/.git/config", os.O_WRONLY)
+    await agent.core.files.write(number, len(GOOD), b"\tpag")
+    with pytest.raises(PermissionError):
+        await agent.core.files.write(number, len(GOOD) + 4, b"er = run me\n")
+    assert agent.mediator.contents[-1] == GOOD + b"\tpager = run me\n"
+    with pytest.raises(PermissionError):
+        await agent.core.files.write(number, 1 << 20, b"x")
+
+
+async def test_a_cut_that_uncovers_a_command_is_refused(begin: Begin, ws: Path) -> None:
+    (ws / ".git").mkdir()
+    harmless = b"[core]\n\tbare = false\n"
+    (ws / ".git" / "config").write_bytes(harmless)
+    agent = begin()
+    node = await agent.node("/ws/.git/config")
+    await agent.core.files.truncate(node, 6, None, PID)
+    assert agent.mediator.contents[-1] == b"[core]"
+
+
+class MeanwhileMediator:
+    """Lets something happen while a question waits for its answer."""
+
+    def __init__(self, agent: Agent, happens: object) -> None:
+        self._mediate = agent.mediator.mediate
+        self.happens = happens
+
+    async def mediate(self, call: ToolCall) -> Decision:
+        happens, self.happens = self.happens, None
+        decision = await self._mediate(call)
+        if happens is not None:
+            await happens  # type: ignore[misc]
+        return decision
+
+
+async def test_a_write_that_waits_while_its_file_becomes_configuration_is_judged_again(begin: Begin, ws: Path) -> None:
+    (ws / ".git").mkdir()
+    (ws / "config.lock").write_bytes(GOOD)
+    agent = begin()
+    number = await agent.open("/ws/config.lock", os.O_WRONLY)
+    await agent.node("/ws/.git")
+    waiting = MeanwhileMediator(agent, agent.rename("/ws/config.lock", "/ws/.git/config"))
+    agent.core.permits._mediate = waiting.mediate
+    with pytest.raises(PermissionError):
+        await agent.core.files.write(number, 0, EVIL)
+    assert (ws / ".git" / "config").read_bytes() == GOOD
+
+
+async def test_two_writes_that_are_harmful_only_together(begin: Begin, ws: Path) -> None:
+    (ws / ".git").mkdir()
+    (ws / ".git" / "config").write_bytes(b"[core]\n\txager = run me\n[x]")
+    agent = begin()
+    first = await agent.open("/ws/.git/config", os.O_WRONLY)
+    second = await agent.open("/ws/.git/config", os.O_WRONLY)
+    waiting = MeanwhileMediator(agent, agent.core.files.write(second, 7, b"\tpager ="))
+    agent.core.permits._mediate = waiting.mediate
+    with pytest.raises(PermissionError):
+        await agent.core.files.write(first, 7, b"\tqager =")
+    with pytest.raises(OSError):
+        await agent.core.files.read(99, 0, 1)

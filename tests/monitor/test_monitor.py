@@ -1,0 +1,256 @@
+"""The one door: record first, silence denies, a broken log ends the session."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import trio
+
+from gmcp_sandbox.calls.arguments import FsRead, FsStat
+from gmcp_sandbox.calls.labels import SECRET, WORKSPACE
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Layer, Outcome
+from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.monitor.monitor import Monitor
+from gmcp_sandbox.pipeline.layer import allow, deny
+from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.policy.profile import Capability, Rule, Tier
+from gmcp_sandbox.policy.state import SessionState
+from tests.pipeline.samples import CAPABILITIES, connect, profile
+
+ASK = Rule("ask-first", "", "ask", tools=(Tool.FS_READ,))
+STAY = Rule("stay", "", "deny", tools=(Tool.NET_CONNECT, Tool.FS_READ), taint=("secret",))
+
+
+class Paper:
+    """A sink that keeps what it is given, until it is told to break."""
+
+    def __init__(self):
+        self.records = []
+        self.fault = None
+
+    def append(self, decision, latency_ns):
+        if self.fault is not None:
+            raise self.fault
+        self.records.append((decision, latency_ns))
+
+
+class Answering:
+    """An approver with one answer, which may do something first."""
+
+    def __init__(self, answer):
+        self._answer = answer
+        self.before = lambda: None
+
+    async def ask(self, call, verdicts):
+        self.before()
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        if self._answer == "silence":
+            await trio.sleep_forever()
+        return self._answer
+
+
+class Gate:
+    def __init__(self, answer):
+        self._answer = answer
+
+    def wants(self, call):
+        return True
+
+    def judge(self, call, state):
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def session(*, rules=(), capabilities=CAPABILITIES, gate=None, **parts):
+    paper, ticks = Paper(), itertools.count(1000, 10)
+    pipeline = Pipeline(profile(rules=rules, capabilities=capabilities), gate)
+    monitor = Monitor(
+        pipeline,
+        SessionState(Tier.TRUSTED),
+        paper,
+        session="00000000",
+        agent="tester",
+        clock=lambda: next(ticks),
+        probe=gate,
+        **parts,
+    )
+    return monitor, paper
+
+
+def stat(monitor, path="/w/a", label=WORKSPACE):
+    return monitor.call(Tool.FS_STAT, path, FsStat("lookup"), label=label, pid=7)
+
+
+def read(monitor, path="/w/a", label=WORKSPACE):
+    return monitor.call(Tool.FS_READ, path, FsRead("open"), label=label, pid=7)
+
+
+def without_waiting(coroutine):
+    """Run a coroutine that must not suspend."""
+    with pytest.raises(StopIteration) as stop:
+        coroutine.send(None)
+    return stop.value.value
+
+
+def test_calls_are_numbered_and_dated():
+    monitor, _ = session()
+    first, second = stat(monitor), stat(monitor)
+    assert (first.seq, second.seq) == (1, 2)
+    assert (first.at_ns, first.session, first.agent, first.pid) == (1000, "00000000", "tester", 7)
+
+
+def test_an_ordinary_call_is_answered_without_waiting_and_recorded():
+    monitor, paper = session()
+    decision = without_waiting(monitor.mediate(stat(monitor)))
+    assert decision.is_allowed
+    assert paper.records == [(decision, 10)]
+
+
+def test_a_denial_is_recorded_too():
+    monitor, paper = session()
+    decision = without_waiting(monitor.mediate(stat(monitor, "/etc/shadow", SECRET)))
+    assert not decision.is_allowed
+    assert paper.records[0][0].deciding.reason == "trust.no_capability"
+
+
+@pytest.mark.parametrize("fault", [AuditError("full"), OSError("full"), ValueError("x")], ids=repr)
+async def test_no_record_no_effect(fault):
+    monitor, paper = session()
+    paper.fault = fault
+    with pytest.raises(AuditError):
+        await monitor.mediate(stat(monitor))
+    assert monitor.failed.is_set()
+    paper.fault = None
+    with pytest.raises(AuditError):
+        await monitor.mediate(stat(monitor))
+    assert paper.records == []
+
+
+async def test_a_secret_that_was_read_taints_the_next_call():
+    grant = (*CAPABILITIES, Capability((Tool.FS_READ,), ("secret",)))
+    monitor, _ = session(rules=(STAY,), capabilities=grant)
+    monitor._pipeline = Pipeline(profile(tier=Tier.TRUSTED, rules=(STAY,), capabilities=grant), None)
+    first = await monitor.mediate(read(monitor, "/w/.env", SECRET))
+    assert (first.outcome, first.taint) == (Outcome.ALLOW, ())
+    second = await monitor.mediate(connect("example.com"))
+    assert (second.outcome, second.taint, second.epoch) == (Outcome.DENY, ("secret",), first.epoch + 1)
+
+
+async def test_a_denied_read_taints_nothing():
+    monitor, _ = session()
+    await monitor.mediate(read(monitor, "/w/.env", SECRET))
+    assert monitor.state.taint == frozenset()
+
+
+# ------------------------------------------------------------------------------------------------------------ asking
+
+
+@pytest.mark.parametrize(
+    ("approver", "reason"),
+    [
+        (None, "constitution.ask_unanswered"),
+        (Answering(False), "constitution.ask_refused"),
+        (Answering("yes"), "constitution.ask_refused"),
+        (Answering(RuntimeError()), "constitution.ask_unanswered"),
+        (Answering("silence"), "constitution.ask_unanswered"),
+    ],
+)
+async def test_what_is_no_yes_is_a_no(approver, reason, autojump_clock):
+    monitor, paper = session(rules=(ASK,), approver=approver, deadline=30)
+    decision = await monitor.mediate(read(monitor))
+    assert decision.outcome is Outcome.DENY
+    assert decision.deciding.reason == reason
+    assert len(paper.records) == 1
+
+
+async def test_a_yes_allows():
+    monitor, _ = session(rules=(ASK,), approver=Answering(True))
+    decision = await monitor.mediate(read(monitor))
+    assert decision.is_allowed
+    assert decision.verdicts[-1].reason == "constitution.ask_approved"
+    assert decision.verdicts[-1].detail == "constitution.ask-first"
+
+
+async def test_a_yes_counts_for_the_state_it_was_given_in():
+    approver = Answering(True)
+    monitor, _ = session(rules=(ASK, STAY), approver=approver)
+    approver.before = lambda: monitor.state.read(SECRET)
+    decision = await monitor.mediate(read(monitor))
+    assert decision.deciding.reason == "constitution.stay"
+    assert decision.taint == ("secret",)
+
+
+async def test_a_yes_to_one_question_is_none_to_another():
+    later = Rule("ask-later", "", "ask", tools=(Tool.FS_READ,), taint=("secret",))
+    approver = Answering(True)
+    monitor, _ = session(rules=(later, ASK), approver=approver)
+    approver.before = lambda: monitor.state.read(SECRET)
+    decision = await monitor.mediate(read(monitor))
+    assert decision.deciding.reason == "constitution.ask_stale"
+
+
+async def test_a_log_that_broke_while_an_approver_thought():
+    approver = Answering(True)
+    monitor, paper = session(rules=(ASK,), approver=approver)
+    approver.before = lambda: monitor._fail(AuditError("full"))
+    with pytest.raises(AuditError):
+        await monitor.mediate(read(monitor))
+    assert paper.records == []
+
+
+# ---------------------------------------------------------------------------------------------------------- the gate
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "reason"),
+    [
+        (allow(Layer.PROBE), Outcome.ALLOW, "constitution.ok"),
+        (deny(Layer.PROBE, "dangerous"), Outcome.DENY, "probe.dangerous"),
+        (RuntimeError(), Outcome.DENY, "probe.error"),
+        (None, Outcome.DENY, "probe.error"),
+    ],
+)
+async def test_the_gate_answers_from_a_thread(answer, outcome, reason):
+    monitor, _ = session(gate=Gate(answer))
+    decision = await monitor.mediate(stat(monitor))
+    assert (decision.outcome, decision.verdicts[-1].reason) == (outcome, reason)
+
+
+def test_pipeline_and_monitor_know_the_same_gate():
+    pipeline = Pipeline(profile(), Gate(None))
+    with pytest.raises(ValueError, match="gate"):
+        Monitor(pipeline, SessionState(Tier.STANDARD), Paper(), session="0", agent="a", clock=lambda: 0)
+
+
+# --------------------------------------------------------------------------------------------------------- the rest
+
+
+async def test_another_profile_begins_another_epoch():
+    monitor, _ = session()
+    assert (await monitor.mediate(stat(monitor))).is_allowed
+    monitor.replace(Pipeline(profile(capabilities=()), None))
+    decision = await monitor.mediate(stat(monitor))
+    assert (decision.outcome, decision.epoch) == (Outcome.DENY, 2)
+
+
+async def test_a_distinct_denial_is_explained_once_by_its_family():
+    told = []
+    monitor, _ = session(explain=lambda call, family: told.append((call.object, family)))
+    for path in ("/x", "/x", "/y"):
+        await monitor.mediate(stat(monitor, path, SECRET))
+    await monitor.mediate(stat(monitor))
+    assert told == [("/x", "trust"), ("/y", "trust")]
+
+
+async def test_an_explanation_that_fails_changes_nothing():
+    def explain(call, family):
+        raise OSError
+
+    monitor, paper = session(explain=explain)
+    for path in ("/x", "/y"):
+        assert not (await monitor.mediate(stat(monitor, path, SECRET))).is_allowed
+    assert len(paper.records) == 2

@@ -1,0 +1,47 @@
+"""What is remembered, and for how long."""
+
+from __future__ import annotations
+
+from gmcp_sandbox.calls.arguments import FsStat
+from gmcp_sandbox.calls.labels import WORKSPACE
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Outcome
+from gmcp_sandbox.pipeline.cache import DecisionCache, Entry, Judgement
+
+ENTRY = Entry(Judgement((), Outcome.DENY, 1, cached=True), -1)
+
+
+def key(name):
+    return Tool.FS_STAT, name, FsStat("lookup"), WORKSPACE
+
+
+def test_an_entry_is_found_in_its_epoch_alone():
+    cache = DecisionCache(10)
+    assert cache.get(key("/a"), 1) is None
+    cache.put(key("/a"), 1, ENTRY)
+    assert cache.get(key("/a"), 1) is ENTRY
+    assert cache.get(key("/a"), 2) is None
+    assert cache.get(key("/a"), 1) is None
+
+
+def test_an_entry_of_a_past_epoch_is_not_taken():
+    cache = DecisionCache(10)
+    cache.get(key("/a"), 2)
+    cache.put(key("/a"), 1, ENTRY)
+    assert cache.get(key("/a"), 2) is None
+
+
+def test_it_never_grows_beyond_its_limit():
+    cache = DecisionCache(3)
+    cache.get(key("/"), 1)
+    for number in range(20):
+        cache.put(key(f"/{number}"), 1, ENTRY)
+        assert len(cache) <= 3
+        assert cache.get(key(f"/{number}"), 1) is ENTRY
+
+
+def test_a_limit_of_zero_remembers_nothing():
+    cache = DecisionCache(0)
+    cache.get(key("/"), 1)
+    cache.put(key("/"), 1, ENTRY)
+    assert len(cache) == 0
