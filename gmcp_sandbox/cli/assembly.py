@@ -95,7 +95,7 @@ def assemble(
     filesystem = Core(
         view,
         monitor,
-        Labeller(view.mounts, profile.path_rules, view.symlinks),
+        Labeller(view.mounts, (*profile.path_rules, *view.path_rules), view.symlinks),
         guard_for=guard_for,
         ids=ids,
         backings=trees,

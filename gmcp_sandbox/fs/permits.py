@@ -2,7 +2,8 @@
 
 - `settle` works out path, label and guard of a node from all its known names: the highest label of any of them and of
   what the node ever carried; the name that a guard or the highest label hangs on is the one that records say.
-- Every permit is one mediated call. A refusal is an `OSError`: ENOENT for what the view does not show, EROFS for
+- Every permit is one mediated call, for the path that the object has when the answer comes: what moved meanwhile is
+  asked for again. A refusal is an `OSError`: ENOENT for what the view does not show, EROFS for
   changes to trees that take none, EACCES for all else.
 """
 
@@ -22,6 +23,7 @@ from gmcp_sandbox.monitor.mediator import Mediator
 GuardFor = Callable[[str], object | None]
 
 _LONGEST_PATH = 32768
+_ROUNDS = 8
 _READING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ, Tool.PROC_EXEC})
 
 
@@ -141,12 +143,17 @@ class Permits:
         Raises:
             OSError: refused.
         """
-        path = node.path if node.generation == self._table.generation else self.settle(node)
-        label = node.label
-        call = self._call(tool, path, args, label=label, pid=pid, extent=extent, content=content)
-        decision = await self._mediate(call)
-        if not decision.is_allowed:
-            raise refusal(tool, label, node)
+        table = self._table
+        for _ in range(_ROUNDS):
+            path = node.path if node.generation == table.generation else self.settle(node)
+            label = node.label
+            call = self._call(tool, path, args, label=label, pid=pid, extent=extent, content=content)
+            decision = await self._mediate(call)
+            if not decision.is_allowed:
+                raise refusal(tool, label, node)
+            if node.generation == table.generation or (self.settle(node) == path and node.label is label):
+                return
+        raise fail(errno.ESTALE)
 
     async def on_path(self, spot: Spot, tool: Tool, args: Arguments, pid: int, *, content: bytes | None = None) -> None:
         """Ask for an effect on a name in a directory.
@@ -155,11 +162,18 @@ class Permits:
             OSError: refused.
         """
         parent, path, label = spot
+        generation = self._table.generation
         decision = await self._mediate(self._call(tool, path, args, label=label, pid=pid, content=content))
         if not decision.is_allowed:
             raise refusal(tool, label, parent)
+        if self._table.generation != generation and not path.startswith(self._directory_of(parent)):
+            raise fail(errno.ESTALE)  # the directory moved while the question waited
         if tool not in _READING and (parent.place is None or not parent.place.is_writable):
             raise fail(errno.EROFS)
+
+    def _directory_of(self, parent: Node) -> str:
+        self._settle_chain(parent)
+        return parent.path.rstrip("/") + "/"
 
     async def outside(self, parent: Node, name: bytes, tool: Tool, args: Arguments, pid: int) -> OSError:
         """Ask, for the record, about a name that the view does not show; return what to raise."""

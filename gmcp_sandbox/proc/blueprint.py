@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from gmcp_sandbox import kernel
-from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
+from gmcp_sandbox.policy.profile import MountMode, Profile
 from gmcp_sandbox.policy.view import View, ancestors
 from gmcp_sandbox.proc import confine
 from gmcp_sandbox.proc.filter import LoadFilter
@@ -91,8 +91,4 @@ def _binds(view: View) -> Iterator[Step]:
     for path, mount in by_path.items():
         above = next((by_path[each] for each in ancestors(path) if each in by_path), None)
         if mount.executable or (above is not None and above.executable):
-            yield BindTree(path, read_only=_is_read_only(mount), executable=mount.executable)
-
-
-def _is_read_only(mount: Mount) -> bool:
-    return mount.mode is MountMode.RO
+            yield BindTree(path, mount.executable)

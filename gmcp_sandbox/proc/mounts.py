@@ -84,19 +84,19 @@ class MountProc(msgspec.Struct, frozen=True):
 
 
 class BindTree(msgspec.Struct, frozen=True):
-    """Give one tree of the view the right to run programs, or take it from one that lies below such a tree."""
+    """Give one tree of the view the right to run programs, or take it from one that lies below such a tree.
+
+    Never read-only: the kernel would answer for us, and an attempt to write would leave no record.
+    """
 
     path: str
-    read_only: bool
     executable: bool
 
     def apply(self, stage: Stage) -> None:
-        flags = _QUIET | (kernel.MS_RDONLY if self.read_only else 0) | (0 if self.executable else kernel.MS_NOEXEC)
-        bind_again(stage.root + os.fsencode(self.path), flags)
+        bind_again(stage.root + os.fsencode(self.path), _QUIET | (0 if self.executable else kernel.MS_NOEXEC))
 
     def describe(self) -> str:
-        right = "allow" if self.executable else "no"
-        return f"{right} programs in {self.path}" + (" (read-only)" if self.read_only else "")
+        return f"{'allow' if self.executable else 'no'} programs in {self.path}"
 
 
 class ScratchTmpfs(msgspec.Struct, frozen=True):

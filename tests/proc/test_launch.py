@@ -124,7 +124,7 @@ def test_a_step_that_fails_is_named():
 
 def test_a_bind_of_a_missing_tree_is_named():
     with pytest.raises(HostError, match="cannot allow programs in /nowhere"):
-        run("/bin/true", extra_steps=(mounts.BindTree("/nowhere", read_only=True, executable=True),))
+        run("/bin/true", extra_steps=(mounts.BindTree("/nowhere", True),))
 
 
 def test_when_the_supervisor_lets_go_everything_ends():
