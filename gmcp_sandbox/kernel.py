@@ -4,8 +4,8 @@ Every function either succeeds or raises `OSError` with the kernel's errno. Name
 x86_64 and aarch64 share the numbers of the calls made by number here (all newer than the common table's start,
 Linux 5.x asm-generic), except those listed in `_BY_MACHINE`.
 
-Sources: unshare(2), setns(2), mount(2), umount(2), pivot_root(2), statx(2), openat2(2), rename(2), close_range(2), keyctl(2),
-fsopen, fsconfig and fsmount (Linux include/uapi/linux/mount.h).
+Sources: unshare(2), setns(2), mount(2), umount(2), pivot_root(2), statx(2), openat2(2), rename(2), close_range(2),
+keyctl(2), fsopen, fsconfig and fsmount (Linux include/uapi/linux/mount.h).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Find C libraries by their names alone.
 
-`ctypes.util.find_library` runs ldconfig, and a compiler if that is missing, to learn a file name. The supervisor runs no
+`ctypes.util.find_library` runs ldconfig, and a compiler if that is missing, to learn a file name. The supervisor runs
+no
 program of the host, and a launch has no 30 ms for it: the few libraries that our dependencies ask for have had the same
 names for many years.
 """
@@ -31,7 +32,7 @@ def find(name: str) -> str | None:
 def found_by_name() -> Iterator[None]:
     """While in the block, modules that look for a library as they are imported get it from `find`."""
     before = ctypes.util.find_library
-    ctypes.util.find_library = find  # type: ignore[assignment]
+    ctypes.util.find_library = find
     try:
         yield
     finally:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gmcp_sandbox.cli.livetail import LiveTail
     from gmcp_sandbox.cli.main import Subparsers
     from gmcp_sandbox.cli.preparation import Preparation
+    from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
 
 SANDBOX_FAILED = 125
@@ -31,11 +32,11 @@ def register(subparsers: Subparsers) -> None:
         "Exit status: the agent's own; 125 the sandbox failed, 126 not executable, 127 not found, 128+n signal n.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-p", "--profile", default="default", help="name or file of the trust profile (default: default)")
+    parser.add_argument("-p", "--profile", default="default", help="name or file of the trust profile")
     parser.add_argument("-w", "--workspace", metavar="DIR", help="the directory to work in (default: this one)")
     parser.add_argument("--name", help="name of the agent (default: the program's)")
     parser.add_argument("--tail", action="store_true", help="show decisions on stderr as they are made")
-    parser.add_argument("--json-status", type=int, metavar="FD", help="write start and end as JSON lines to descriptor FD")
+    parser.add_argument("--json-status", type=int, metavar="FD", help="write start and end as JSON lines there")
     parser.add_argument("--dry-run", action="store_true", help="print view, grants and set-up; run nothing")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="agent.py|PROGRAM [ARG…]")
     parser.set_defaults(run=run)
@@ -95,11 +96,19 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
     agent_line.close()
     stdio.close_agent_side()
     _tell(args.json_status, {"event": "start", "session": session.id, "agent": prepared.agent})
-    tailing = _tail(session) if args.tail else None
+    tail = _start_tail(args, session)
     final = Relay(stdio, front_line, supervisor).run()
-    if tailing is not None:
-        _finish(tailing)
+    if tail is not None:
+        tail.finish()
     return _conclude(args, session.id, final)
+
+
+def _start_tail(args: argparse.Namespace, session: SessionDir) -> LiveTail | None:
+    if not args.tail:
+        return None
+    from gmcp_sandbox.cli.livetail import LiveTail
+
+    return LiveTail(session, args.color)
 
 
 def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | None) -> int:
@@ -128,23 +137,3 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
 def _tell(fd: int | None, event: dict[str, Any]) -> None:
     if fd is not None:
         os.write(fd, json.dumps(event).encode() + b"\n")
-
-
-def _tail(session: Any) -> int:
-    """Fork a process that prints decisions to stderr until it is told to finish."""
-    pid = os.fork()
-    if pid:
-        return pid
-    from gmcp_sandbox.cli.tail import follow_to
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        follow_to(session, sys.stderr)
-    finally:
-        sys.stderr.flush()
-        os._exit(0)
-
-
-def _finish(pid: int) -> None:
-    """Wait for the tail, which ends at the seal; a session without one is over all the same."""
-    os.waitpid(pid, 0)

@@ -1,7 +1,7 @@
 """What the front hands to the supervisor, which was forked before any of it was known.
 
-The two read the modules that they need at the same time, on two processors, so that a launch costs the longer of both and
-not their sum. The orders are one value; the descriptors travel beside it.
+The two read the modules that they need at the same time, on two processors, so that a launch costs the longer of both
+and not their sum. The orders are one value; the descriptors travel beside it.
 """
 
 from __future__ import annotations

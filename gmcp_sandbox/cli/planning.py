@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gmcp_sandbox.cli.preparation import Preparation
 from gmcp_sandbox.fs.mount import MountFuse
+from gmcp_sandbox.net.namespace import RaiseLoopback
 from gmcp_sandbox.proc.blueprint import Shells, draw
 from gmcp_sandbox.proc.launch import LaunchPlan
 from gmcp_sandbox.proc.stdio import Stdio
@@ -17,5 +18,5 @@ def plan_of(prepared: Preparation, stdio: Stdio) -> LaunchPlan:
         prepared.identity,
         program=prepared.program,
         stdio=stdio,
-        shells=Shells(mount_root=MountFuse()),
+        shells=Shells(mount_root=MountFuse(), network=(RaiseLoopback(),)),
     )

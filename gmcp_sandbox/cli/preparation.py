@@ -1,7 +1,7 @@
 """From the words of `exec` to everything that a session needs, before anything is started.
 
-Whatever is the operator's mistake comes out here, as an error that names it; nothing has been made yet but the session's
-directory.
+Whatever is the operator's mistake comes out here, as an error that names it; nothing has been made yet but the
+session's directory.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import msgspec
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.errors import AgentError, UsageError
-from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.interpreters import find_python
+from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.resolve import resolve_view
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.view import View
@@ -63,7 +63,7 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
         cwd=os.fsencode(_working_directory(workspace)),
     )
     if profile.explain:
-        resolved = View.of((*resolved.mounts, EXPLANATIONS_MOUNT), resolved.symlinks, resolved.notes)
+        resolved = msgspec.structs.replace(resolved, mounts=(*resolved.mounts, EXPLANATIONS_MOUNT))
     agent = args.name or Path(args.command[0]).stem
     return Preparation(agent, str(workspace), str(home), profile, resolved, Identity.of_caller(), program)
 
@@ -74,7 +74,8 @@ def with_kept_home(prepared: Preparation, state: StateDir) -> Preparation:
         return prepared
     kept = str(state.home_of(prepared.agent))
     mounts = [msgspec.structs.replace(each, source=kept) if each.persist else each for each in prepared.view.mounts]
-    return msgspec.structs.replace(prepared, view=View.of(mounts, prepared.view.symlinks, prepared.view.notes))
+    view = msgspec.structs.replace(prepared.view, mounts=tuple(mounts))
+    return msgspec.structs.replace(prepared, view=view)
 
 
 def _workspace(wanted: str | None) -> Path:
@@ -101,5 +102,6 @@ def _command(words: list[str], environ: Mapping[str, str], workspace: Path) -> l
         return words
     script = Path(words[0]) if os.path.isabs(words[0]) else _working_directory(workspace) / words[0]
     if not script.is_file():
-        raise AgentError(f"there is no {words[0]}", cause=f"looked in {script.parent}", hint="gmcp-sandbox exec -w DIR …")
+        hint = "gmcp-sandbox exec -w DIR …"
+        raise AgentError(f"there is no {words[0]}", cause=f"looked in {script.parent}", hint=hint)
     return [find_python(environ), str(script), *words[1:]]

@@ -133,5 +133,6 @@ def _ending(message: dict[str, object]) -> Ending:
     if message["kind"] == "not_executed":
         failure = int(str(message["errno"]))
         code = exit_code_of(failure)
-        return Ending("not_executed", code, f"the program {_SAY[code]}: {os.strerror(failure)}", "--dry-run shows the view")
+        what = f"the program {_SAY[code]}: {os.strerror(failure)}"
+        return Ending("not_executed", code, what, "--dry-run shows the view")
     return Ending("failed", 125, str(message.get("what", message)), str(message.get("hint", "")))

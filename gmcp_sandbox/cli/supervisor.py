@@ -1,7 +1,7 @@
 """The supervisor: where the shells, the monitor and the audit log meet, in one process of its own.
 
-Order of a start: this process is forked first of all and imports what it will need while the front reads the profile and
-finds the view; orders come; the audit log is open before the agent's first process exists.
+Order of a start: this process is forked first of all and imports what it will need while the front reads the profile
+and finds the view; orders come; the audit log is open before the agent's first process exists.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def supervise(front: Channel) -> NoReturn:
         final = _obey(front)
     except SandboxError as error:
         final = {"code": error.exit_code, "error": str(error), "cause": error.cause, "hint": error.hint}
-    except BaseException:  # our own bug: the whole traceback goes to the operator
+    except BaseException:  # noqa: BLE001 - our own bug: the whole traceback goes to the operator
         final = {"code": 125, "error": "internal error\n" + traceback.format_exc()[-6000:], "hint": "please report it"}
     finally:
         with contextlib.suppress(OSError):
@@ -101,12 +101,13 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         ending = trio.run(Services(assembled, started, report, fds["fuse"]).run)
     finally:
         started.kill()
-        reason = {"reason": ending.reason, "code": ending.code} if ending else {"reason": "failed", "code": 125}
+        code = 125 if ending is None else ending.code
+        reason = "failed" if ending is None else ending.reason
         with contextlib.suppress(SandboxError):  # a log that broke is the ending already
-            audit.seal(reason)
+            audit.seal({"reason": reason, "code": code})
         audit.close()
         with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
-            session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=reason["code"]))
+            session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=code))
     return {
         "code": ending.code,
         "error": ending.error,

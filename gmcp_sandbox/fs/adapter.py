@@ -2,8 +2,8 @@
 
 - Every handler of `pyfuse3.Operations` turns into one operation of `fs/`, which knows nothing of the transport.
 - Documented boundary: an `OSError` becomes its errno; any other exception is our own fault: it is logged, the
-  session is told (`failed`), and the request is answered EIO. No handler lets an exception out, because that would end the service
-  and leave the agent hanging.
+  session is told (`failed`), and the request is answered EIO. No handler lets an exception out, because that would
+  end the service and leave the agent hanging.
 - Look-up counts rise exactly with the replies that carry a node.
 """
 
@@ -18,6 +18,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pyfuse3
 from pyfuse3 import FUSEError
 
+from gmcp_sandbox.errors import SandboxError
 from gmcp_sandbox.fs.attributes import Change
 from gmcp_sandbox.fs.core import Core
 from gmcp_sandbox.fs.entries import Entry
@@ -37,7 +38,7 @@ def _answer(
 ) -> Callable[Concatenate[Adapter, _P], Coroutine[Any, Any, _T]]:
     """Turn what a handler raises into what the kernel understands."""
 
-    async def answered(self: Adapter, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def answered(self: Adapter, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return await handler(self, *args, **kwargs)
         except OSError as error:
@@ -66,8 +67,9 @@ class Adapter(pyfuse3.Operations):
         self._lookup = core.names.lookup
 
     def fail(self, error: Exception) -> None:
-        """Log a fault of our own and tell the session."""
-        _log.error("a file system request failed", exc_info=error)
+        """Tell the session of a fault; one of our own is logged, too."""
+        if not isinstance(error, SandboxError):
+            _log.error("a file system request failed", exc_info=error)
         self._failed(error)
 
     # -- replies
@@ -115,7 +117,7 @@ class Adapter(pyfuse3.Operations):
             raise FUSEError(errno.EIO) from None
 
     def _nothing(self, parent: int) -> Any:
-        """Return the reply that says, for a while, that there is nothing."""
+        """Return the reply that says, for as long as the zone allows, that there is nothing."""
         place = self._core.table.get(parent).place
         valid = place.zone.negative if place is not None else 0.0
         self._entry.fill(0, 0, 0, 0, *(0,) * 12, 0.0, valid)

@@ -43,6 +43,8 @@ class Backing:
         Raises:
             OSError: ESTALE, when it is not where it was; ENOENT when only the view has it.
         """
+        if not node.is_dir:
+            raise fail(errno.ENOTDIR)
         if node.fd >= 0:
             node.recent = True
             return node.fd
@@ -64,9 +66,8 @@ class Backing:
         try:
             fd = os.open(node.name, _DIRECTORY, dir_fd=parent_fd)
         except OSError as error:
-            raise fail(
-                errno.ESTALE if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else error.errno or 5
-            ) from None
+            gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+            raise fail(errno.ESTALE if gone else error.errno or errno.EIO) from None
         if stat_fd(fd).key != node.key:
             os.close(fd)
             raise fail(errno.ESTALE)

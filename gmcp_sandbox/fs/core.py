@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections.abc import Callable, Iterable, Mapping
 
 import trio
@@ -28,9 +29,15 @@ from gmcp_sandbox.fs.xattrs import Xattrs
 from gmcp_sandbox.monitor.mediator import Mediator
 from gmcp_sandbox.policy.view import View
 
+_MOST_DIRECTORIES = 2048
+
 
 class Core:
-    """One session's filesystem."""
+    """One session's filesystem.
+
+    Half of the process's descriptors may be open files of the agent and a quarter cached directories, so raise the
+    soft limit first.
+    """
 
     def __init__(  # noqa: PLR0913 - everything that a session knows
         self,
@@ -59,13 +66,14 @@ class Core:
         """
         self.table = NodeTable()
         self.tree = Tree(view, backings or {}, self.table)
-        self.backing = Backing()
+        room = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.backing = Backing(min(_MOST_DIRECTORIES, room // 4))
         self.ids = ids
         self.permits = Permits(mediator, labels, guard_for, self.table)
         self.identities = Identities(self, secret_places)
         self.names = Names(self)
         self.renames = Renames(self)
-        self.files = Files(self)
+        self.files = Files(self, room // 2)
         self.attributes = Attributes(self)
         self.xattrs = Xattrs(self)
         self.directories = Directories(self)

@@ -35,10 +35,11 @@ know the node by it (a look-up). False when the reply is full."""
 class Listing:
     """An open directory."""
 
-    __slots__ = ("names", "node")
+    __slots__ = ("names", "node", "pid")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, pid: int) -> None:
         self.node = node
+        self.pid = pid
         self.names: list[bytes] | None = None
 
 
@@ -61,7 +62,7 @@ class Directories:
         await self._permits.on_node(node, Tool.FS_LIST, _OPEN, pid)
         number = self._next
         self._next += 1
-        self._listings[number] = Listing(node)
+        self._listings[number] = Listing(node, pid)
         return number
 
     def _listing(self, number: int) -> Listing:
@@ -74,7 +75,7 @@ class Directories:
         """Put entries from offset `start` on into the reply until it is full."""
         listing = self._listing(number)
         node = listing.node
-        await self._permits.on_node(node, Tool.FS_LIST, _READ, 0)
+        await self._permits.on_node(node, Tool.FS_LIST, _READ, listing.pid)
         if listing.names is None or start == 0:
             listing.names = self._names(node)
         for position in range(start, len(listing.names)):

@@ -46,14 +46,16 @@ class Handle:
     Attributes:
         fd: On the host object.
         node: Whose file it is.
+        pid: Who opened it; reads and writes carry no process of their own.
         is_append: Whether writes go to the end, wherever that is by then.
         tail: The last bytes that were written, and the offset where they end: patterns may straddle two writes.
     """
 
-    __slots__ = ("end", "fd", "is_append", "is_writable", "node", "tail")
+    __slots__ = ("end", "fd", "is_append", "is_writable", "node", "pid", "tail")
 
-    def __init__(self, fd: int, node: Node, flags: int) -> None:
+    def __init__(self, fd: int, node: Node, flags: int, pid: int) -> None:
         self.fd = fd
+        self.pid = pid
         self.node = node
         self.is_writable = flags & os.O_ACCMODE != os.O_RDONLY
         self.is_append = bool(flags & os.O_APPEND)
@@ -64,8 +66,9 @@ class Handle:
 class Files:
     """What can be done to open files."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, most: int) -> None:
         self._core = core
+        self._most = most
         self._table = core.table
         self._backing = core.backing
         self._permits = core.permits
@@ -86,10 +89,15 @@ class Files:
         except KeyError:
             raise fail(errno.EBADF) from None
 
-    def _keep(self, fd: int, node: Node, flags: int) -> int:
+    def _check_room(self) -> None:
+        """Leave the supervisor descriptors of its own, however many files the agent opens."""
+        if len(self._handles) >= self._most:
+            raise fail(errno.ENFILE)
+
+    def _keep(self, fd: int, node: Node, flags: int, pid: int) -> int:
         number = self._next
         self._next += 1
-        handle = self._handles[number] = Handle(fd, node, flags)
+        handle = self._handles[number] = Handle(fd, node, flags, pid)
         if node.handles is None:
             node.handles = [handle]
         else:
@@ -105,6 +113,7 @@ class Files:
         node = self._table.get(node_id)
         if not node.is_file:
             raise fail(errno.ENXIO if not node.is_dir else errno.EISDIR)
+        self._check_room()
         access = flags & os.O_ACCMODE
         if access != os.O_RDONLY and (node.place is None or not node.place.is_writable):
             await self._ask(node, flags, pid)
@@ -115,7 +124,7 @@ class Files:
         except BaseException:
             os.close(fd)
             raise
-        return self._keep(fd, node, flags), node
+        return self._keep(fd, node, flags, pid), node
 
     async def _admit(self, fd: int, node: Node, flags: int, pid: int) -> None:
         """Ask for an open file, and then do to it what the open was to do."""
@@ -148,6 +157,7 @@ class Files:
     async def create(self, parent_id: int, name: bytes, mode: int, flags: int, pid: int) -> tuple[int, Found]:
         """Make a file and open it; a file that is there already is opened, unless O_EXCL forbids."""
         parent = self._table.get(parent_id)
+        self._check_room()
         names = self._core.names
         try:
             label = await names.may_make(parent, name, FsCreate("file", mode & 0o1777), pid)
@@ -160,7 +170,7 @@ class Files:
         found = stat_fd(fd)
         node = self._table.intern(found, found.key, parent, name, label)
         node.lookups += 1
-        return self._keep(fd, node, flags), (node, found)
+        return self._keep(fd, node, flags, pid), (node, found)
 
     async def _open_existing(self, parent: Node, name: bytes, flags: int, pid: int) -> tuple[int, Found]:
         found = await self._core.names.lookup(parent.id, name, pid)
@@ -177,7 +187,7 @@ class Files:
     async def read(self, number: int, offset: int, length: int) -> bytes:
         """Read bytes."""
         handle = self.handle(number)
-        await self._permits.on_node(handle.node, Tool.FS_READ, _READ, 0, extent=(offset, length))
+        await self._permits.on_node(handle.node, Tool.FS_READ, _READ, handle.pid, extent=(offset, length))
         return os.pread(handle.fd, length, offset)
 
     async def write(self, number: int, offset: int, data: bytes) -> int:
@@ -193,7 +203,7 @@ class Files:
             content = data if handle.end != offset else handle.tail + data
             if guard is not None:
                 content = self._core.prospective(node, offset, data)
-            await self._permits.on_node(node, Tool.FS_WRITE, args, 0, extent=extent, content=content)
+            await self._permits.on_node(node, Tool.FS_WRITE, args, handle.pid, extent=extent, content=content)
             if self._permits.settle(node) == path and (
                 guard is None or content == self._core.prospective(node, offset, data)
             ):

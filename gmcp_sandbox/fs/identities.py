@@ -82,7 +82,8 @@ class Identities:
         top = self._core.tree.descriptor(path)
         if top is None:
             return
-        walk = entries(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top))
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+        walk = entries(fd, skip_unreadable=True)  # whose names the host keeps from us, the agent cannot open either
         seen = 0
         prefix = path.rstrip("/")
         while True:

@@ -42,10 +42,10 @@ class Names:
         self._permits = core.permits
 
     async def lookup(self, parent_id: int, name: bytes, pid: int) -> Found | None:
-        """Return the node of a name, counted once for the kernel; None when nothing is there and that may be kept.
+        """Return the node of a name, counted once for the kernel; None when nothing is there.
 
         Raises:
-            OSError: not permitted, or nothing there.
+            OSError: not permitted, or not shown.
         """
         parent = self._table.get(parent_id)
         if parent.children is not None:
@@ -62,7 +62,7 @@ class Names:
             if error.errno not in _ABSENT:
                 raise
             await self._permits.on_path(Spot(parent, path, self._permits.labels.of(path)), Tool.FS_STAT, _LOOKUP, pid)
-            if place.zone.negative and error.errno == errno.ENOENT:
+            if error.errno == errno.ENOENT:
                 return None
             raise
         key = found.key
@@ -107,10 +107,10 @@ class Names:
     async def check_free(self, parent: Node, name: bytes, tool: Tool, args: Arguments, pid: int) -> None:
         """Refuse names that the view fixes and directories that only the view has."""
         child = parent.children.get(name) if parent.children is not None else None
-        if parent.place is None or (child is not None and child.is_hidden):
-            raise await self._permits.outside(parent, name, tool, args, pid)
-        if child is not None:
+        if child is not None and not child.is_hidden:
             raise fail(errno.EEXIST if tool is Tool.FS_CREATE else errno.EBUSY)
+        if parent.place is None or child is not None:
+            raise await self._permits.outside(parent, name, tool, args, pid)
 
     def made(self, parent: Node, name: bytes, label: Label) -> Found:
         """Return the node of a name that was just made."""
@@ -155,7 +155,8 @@ class Names:
         node, parent = self._table.get(node_id), self._table.get(parent_id)
         if node.place is not parent.place or isinstance(node, Fixed):
             raise fail(errno.EXDEV)
-        await self._core.identities.apply(node)
+        if self._backing.stat(node).nlink > 1:
+            await self._core.identities.apply(node)
         target = self._permits.settle(node)
         path = self._permits.path_of(parent, name)
         label = self._permits.labels.of(path)

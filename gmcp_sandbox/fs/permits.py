@@ -151,7 +151,9 @@ class Permits:
             decision = await self._mediate(call)
             if not decision.is_allowed:
                 raise refusal(tool, label, node)
-            if node.generation == table.generation or (self.settle(node) == path and node.label is label):
+            if (
+                node.path if node.generation == table.generation else self.settle(node)
+            ) == path and node.label is label:
                 return
         raise fail(errno.ESTALE)
 

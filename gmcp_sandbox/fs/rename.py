@@ -197,8 +197,10 @@ class Renames:
 
     def _move(self, old: End, new: End, flags: int) -> None:
         """Do it, if both ends are still what was judged."""
-        if self._look(old.parent, old.name).key != old.key or self._look(new.parent, new.name).key != new.key:
-            raise fail(errno.ESTALE)
+        for end in (old, new):
+            now = self._look(end.parent, end.name)
+            if (now.path, now.key) != (end.path, end.key):
+                raise fail(errno.ESTALE)
         is_exchange = bool(flags & kernel.RENAME_EXCHANGE)
         replaced = None if is_exchange else new.node
         if replaced is not None and replaced is not old.node and replaced.more is None:

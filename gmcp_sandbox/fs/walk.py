@@ -65,8 +65,12 @@ def read_judged(fd: int) -> bytes:
     return b"".join(parts)
 
 
-def entries(top: int) -> Iterator[tuple[str, os.DirEntry[str], int]]:
+def entries(top: int, *, skip_unreadable: bool = False) -> Iterator[tuple[str, os.DirEntry[str], int]]:
     """Yield (relative path, entry, descriptor of its directory) for all below `top`; closes `top`.
+
+    Args:
+        top: A readable directory descriptor.
+        skip_unreadable: Pass over directories that the host does not let us read.
 
     Raises:
         TooMany: deeper than any tree that people make; each level holds a descriptor.
@@ -88,15 +92,26 @@ def entries(top: int) -> Iterator[tuple[str, os.DirEntry[str], int]]:
             if entry.is_dir(follow_symlinks=False):
                 if len(levels) >= _DEEPEST:
                     raise TooMany
-                try:
-                    child = os.open(entry.name, _DIRECTORY, dir_fd=fd)
-                except FileNotFoundError:
-                    continue  # gone meanwhile
+                child = _enter(entry.name, fd, skip_unreadable)
+                if child is None:
+                    continue
                 opened.append(child)
                 levels.append((where, child, _read(child)))
     finally:
         for fd in opened:
             os.close(fd)
+
+
+def _enter(name: str, fd: int, skip_unreadable: bool) -> int | None:
+    """Open a directory; None when it is gone meanwhile, or may be passed over."""
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=fd)
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        if skip_unreadable:
+            return None
+        raise
 
 
 def _read(fd: int) -> list[os.DirEntry[str]]:

@@ -67,7 +67,7 @@ class Session:
             await service()
         except SandboxError as error:
             self.end(Ending("failed", error.exit_code, str(error), error.hint))
-        except Exception as error:  # the documented boundary: a broken service ends the session, and it is said
+        except Exception as error:  # noqa: BLE001 - the documented boundary: a broken service ends the session, and it is said
             import traceback
 
             traceback.print_exc()
@@ -85,4 +85,5 @@ async def sync_in_groups(sync: Callable[[], None], is_dirty: Callable[[], bool])
 async def end_after(session: Session, seconds: float) -> None:
     """End the session when its wall-clock limit is reached."""
     await trio.sleep(seconds)
-    session.end(Ending("time_limit", 124, f"the session reached its limit of {seconds:g} seconds", "limits.wall_seconds"))
+    session.end(Ending("time_limit", 124, f"the session reached its limit of {seconds:g} seconds",
+    "limits.wall_seconds"))

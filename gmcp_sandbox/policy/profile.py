@@ -76,7 +76,8 @@ class PathRule(msgspec.Struct, frozen=True):
 
 
 class Capability(msgspec.Struct, frozen=True):
-    """One grant: these tools on objects with these labels (None: any label the tier reaches) under these globs (None: any).
+    """One grant: these tools on objects with these labels (None: any label the tier reaches) under these globs (None:
+    any).
 
     `reads_content` guards (see `policy/guards.py`) still judge what watched files would come to say.
     """

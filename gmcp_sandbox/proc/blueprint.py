@@ -40,7 +40,7 @@ class Shells(msgspec.Struct, frozen=True):
     network: tuple[Step, ...] = ()
 
 
-def draw(
+def draw(  # noqa: PLR0913 - the parts of a session, each said by name
     profile: Profile, view: View, identity: Identity, *, program: Program, stdio: Stdio, shells: Shells
 ) -> LaunchPlan:
     """Return the plan; nothing has happened yet."""

@@ -148,8 +148,8 @@ def last_capability() -> int:
 
 
 def hide_process(title: str) -> None:
-    """Make the calling process opaque: no ptrace, no /proc entries (PR_SET_DUMPABLE 0, ptrace(2)), and a command line that
-    says nothing of the host."""
+    """Make the calling process opaque: no ptrace, no /proc entries (PR_SET_DUMPABLE 0, ptrace(2)), and a command line
+    that says nothing of the host."""
     prctl.set_proctitle(title)
     prctl.set_name(title[:15])
     prctl.set_dumpable(0)

@@ -45,7 +45,8 @@ class LoadFilter(msgspec.Struct, frozen=True):
         chain.load()
 
     def describe(self) -> str:
-        return f"load the system-call filter ({len({each.syscall for each in refusals()})} system calls refused or restricted)"
+        count = len({each.syscall for each in refusals()})
+        return f"load the system-call filter ({count} system calls refused or restricted)"
 
 
 def _number(library: Any, name: str) -> int:

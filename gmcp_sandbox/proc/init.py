@@ -1,7 +1,8 @@
 """Process 1 of the sandbox: starts the agent, reaps orphans, passes signals on, and ends the sandbox when it ends.
 
 Invariants:
-- It has no capability and is opaque to ptrace and /proc before the agent runs its first instruction; the kernel delivers
+- It has no capability and is opaque to ptrace and /proc before the agent runs its first instruction; the kernel
+delivers
   it no signal from inside (pid_namespaces(7)).
 - When the supervisor is gone, by whatever cause, process 1 ends, and with it everything in its pid namespace.
 - It runs no import and opens no file after the root has changed: everything it needs is in memory.
@@ -83,7 +84,10 @@ def _open_terminal(stdio: Stdio, stage: Stage, front: Channel) -> int | None:
 
 
 def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
-    """Fork the agent, map its ids, give up everything, let it go. Returns its pid and the errno of a failed exec, or 0."""
+    """Fork the agent, map its ids, give up everything, let it go.
+
+    Returns its pid and the errno of a failed exec, or 0.
+    """
     born_read, born_write = os.pipe()
     go_read, go_write = os.pipe()
     failed_read, failed_write = os.pipe()
@@ -108,8 +112,10 @@ def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
     return agent, int(failure or 0)
 
 
-def _become_agent(birth: Birth, stage: Stage, terminal: int | None, born: int, go: int, failed: int) -> NoReturn:
-    """In the agent's process: a group of its own, the nested user namespace, the descriptors, the steps, the program."""
+def _become_agent(  # noqa: PLR0913 - three pipe ends, and what it shall become
+    birth: Birth, stage: Stage, terminal: int | None, born: int, go: int, failed: int
+) -> NoReturn:
+    """In the agent's process: a group of its own, the nested user namespace, descriptors, steps, the program."""
     failure = b"%d" % errno.EIO
     try:
         os.setpgid(0, 0)
@@ -129,7 +135,7 @@ def _become_agent(birth: Birth, stage: Stage, terminal: int | None, born: int, g
         failure = b"%d" % (error.errno or errno.EIO)
     except HostError as error:
         failure = _STEP + os.fsencode(str(error))
-    except BaseException as error:  # our own bug, in a process that ends here in any case
+    except BaseException as error:  # noqa: BLE001 - our own bug, in a process that ends here in any case
         failure = _STEP + f"internal error: {type(error).__name__}: {error}".encode()
     finally:
         os.write(failed, failure)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import prctl
@@ -29,7 +29,7 @@ from gmcp_sandbox.proc.filter import load_library
 from gmcp_sandbox.proc.identity import Identity, write_maps
 from gmcp_sandbox.proc.plan import Stage, Step, execute
 
-STAGE_ROOT = b"/tmp"  # noqa: S108  any directory of the host's tree serves; covered in the private mount namespace only
+STAGE_ROOT = b"/tmp"
 
 
 class LaunchPlan(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ class Launch:
         except (ProcessLookupError, ChildProcessError):
             pass
 
-    def _expect(self, kind: str) -> tuple[dict[str, object], list[int]]:
+    def _expect(self, kind: str) -> tuple[dict[str, Any], list[int]]:
         received = self.channel.receive()
         if received is None:
             raise HostError("the set-up process ended without a word", hint="gmcp-sandbox doctor")
@@ -127,7 +127,7 @@ def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel) -> NoReturn:
         supervisor.send("failed", what=str(error), cause=error.cause, hint=error.hint)
     except (OSError, ConnectionError) as error:
         supervisor.send("failed", what=f"the set-up broke: {error}", cause="", hint="gmcp-sandbox doctor")
-    except BaseException:  # our own bug: said with its traceback, in a process that ends here in any case
+    except BaseException:  # noqa: BLE001 - our own bug: said with its traceback, in a process that ends here in any case
         supervisor.send("failed", what=traceback.format_exc(), cause="a bug in gmcp-sandbox", hint="please report it")
     finally:
         os._exit(1)

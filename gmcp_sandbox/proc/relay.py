@@ -1,7 +1,7 @@
 """The front: the process that the user's shell knows. It copies bytes, passes signals on, and stops and continues.
 
-It serves nothing: stopping it (Ctrl-Z) stops no file system, and its end ends the session. Bytes are copied with bounded
-buffers, so that a slow reader slows the agent down and costs no memory.
+It serves nothing: stopping it (Ctrl-Z) stops no file system, and its end ends the session. Bytes are copied with
+bounded buffers, so that a slow reader slows the agent down and costs no memory.
 """
 
 from __future__ import annotations
@@ -140,18 +140,9 @@ class Relay:
         return any(stream.is_open for stream in self._streams if stream.source != 0)
 
     def _turn(self) -> None:
+        """Wait for anything to happen, and let everybody whom it concerns take a step."""
         poller = select.poll()
-        poller.register(self._woken[0], select.POLLIN)
-        if not self._is_over:
-            poller.register(self._supervisor.fileno(), select.POLLIN)
-        if not self._agent_gone:
-            poller.register(self._agent.fileno(), select.POLLIN)
-        wanted: dict[int, int] = {}
-        for stream in self._streams:
-            if stream.is_open:
-                fd, event = stream.waits_for()
-                wanted[fd] = wanted.get(fd, 0) | event
-        for fd, event in wanted.items():
+        for fd, event in self._wanted().items():
             poller.register(fd, event)
         for fd, events in poller.poll():
             if fd == self._woken[0]:
@@ -160,9 +151,26 @@ class Relay:
                 self._hear_supervisor()
             elif fd == self._agent.fileno():
                 self._hear_agent()
-            for stream in self._streams:
-                if stream.is_open:
-                    stream.advance(fd, events)
+            else:
+                self._advance(fd, events)
+
+    def _wanted(self) -> dict[int, int]:
+        """Return what to wait for: poll events by descriptor."""
+        wanted = {self._woken[0]: select.POLLIN}
+        if not self._is_over:
+            wanted[self._supervisor.fileno()] = select.POLLIN
+        if not self._agent_gone:
+            wanted[self._agent.fileno()] = select.POLLIN
+        for stream in self._streams:
+            if stream.is_open:
+                fd, event = stream.waits_for()
+                wanted[fd] = wanted.get(fd, 0) | event
+        return wanted
+
+    def _advance(self, fd: int, events: int) -> None:
+        for stream in self._streams:
+            if stream.is_open:
+                stream.advance(fd, events)
 
     def _hear_supervisor(self) -> None:
         received = self._supervisor.receive()

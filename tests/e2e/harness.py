@@ -6,6 +6,7 @@ ended by its own pid, on success, failure and time-out alike.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -370,12 +372,18 @@ class Sandbox:
         stdin: int | IO[bytes] = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.PIPE,
         stderr: int | IO[bytes] = subprocess.PIPE,
-        wrap: Sequence[str] = (),
+        outer: Sequence[str] = (),
+        has_terminal: bool = False,
     ) -> Iterator[Running]:
-        """Start `gmcp-sandbox exec` with these words; `wrap` is put before the command, as the user."""
+        """Start `gmcp-sandbox exec` with these words.
+
+        Args:
+            outer: Put before everything, as the tests' own user.
+            has_terminal: Whether stdin is a terminal that is to control the new process.
+        """
         handle, name = tempfile.mkstemp(dir=self.base)
         try:
-            argv = self._as_user([*wrap, *self.gmcp("exec", "--json-status", str(handle), *words)])
+            argv = [*outer, *self._as_user(self.gmcp("exec", "--json-status", str(handle), *words))]
             process = subprocess.Popen(
                 argv,
                 cwd=workspace or self.workspace,
@@ -385,6 +393,7 @@ class Sandbox:
                 stderr=stderr,
                 pass_fds=(handle,),
                 start_new_session=True,
+                preexec_fn=_take_terminal if has_terminal else None,
             )
         finally:
             os.close(handle)
@@ -442,6 +451,10 @@ class Sandbox:
             timeout=timeout,
         )
         return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _make_removable(_function: Any, path: str, _error: Any) -> None:

@@ -36,7 +36,7 @@ class Agent:
             if name:
                 found = await self.core.names.lookup(node.id, name, PID)
                 if found is None:
-                    raise FileNotFoundError(2, "kept absence")
+                    raise FileNotFoundError(2, "absent")
                 node = found[0]
         return node
 
@@ -165,5 +165,3 @@ def mounted(tmp_path: Path) -> Callable[..., dict]:
         return answer
 
     return run
-
-

@@ -2,14 +2,14 @@
 
 Usage: `python stage.py < configuration.json > result.json`. The configuration:
 
-    mounts:    list of {path, source, mode, label, caching}; scratch mounts get a fresh directory each
+    mounts:    list of {path, source, mode, label, caching}; scratch mounts get a directory each
     symlinks:  list of [path, target]
     rules:     {glob: label}, fnmatch on sandbox paths
     deny:      list of [tool glob, label glob] that the mediator refuses
+    secrets:   list of host paths that are secret
     command:   argv; runs with the mount's root as its working directory and in $ROOT
-    guards:    base names under the git guard
 
-The result: {rc, out, err, calls: [[tool, path, label, allowed], …], nodes, faults, rss_kib}. Needs root (or a user namespace).
+The result: {rc, out, err, calls: [[tool, path, label, allowed], …], nodes, faults, rss_kib}. Needs root.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 
 import trio
 
@@ -35,6 +36,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 from gmcp_sandbox.fs.core import Core
 from gmcp_sandbox.fs.ids import IdView
+from gmcp_sandbox.fs.mount import MountFuse
 from gmcp_sandbox.policy.guards import guard_for
 from gmcp_sandbox.policy.profile import Caching, Mount, MountMode
 from gmcp_sandbox.policy.view import View
@@ -146,14 +148,22 @@ def core_of(configuration: dict, mediator: UnsafeMediator) -> Core:
     return core
 
 
+@dataclass
+class Place:
+    """Where to mount, and the descriptor that comes of it."""
+
+    root: bytes
+    fds: dict[str, int]
+
+
 def agent(channel: socket.socket, root: str, configuration: dict, result: int) -> None:
     """Mount, hand the descriptor up, run the command, report."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-    options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
-    kernel.mount(b"gmcp-test", root.encode(), b"fuse.gmcp-test", kernel.MS_NOSUID | kernel.MS_NODEV, options.encode())
+    place = Place(root.encode(), {})
+    MountFuse().apply(place)
+    fd = place.fds["fuse"]
     socket.send_fds(channel, [b"fd"], [fd])
     os.close(fd)
     channel.recv(1)
@@ -161,12 +171,13 @@ def agent(channel: socket.socket, root: str, configuration: dict, result: int) -
     environment = {**os.environ, "ROOT": root}
     try:
         done = subprocess.run(configuration["command"], capture_output=True, timeout=50, env=environment, check=False)
-        answer = {"rc": done.returncode, "out": done.stdout.decode(errors="replace"), "err": done.stderr.decode(errors="replace")}
+        out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+        answer = {"rc": done.returncode, "out": out, "err": err}
     except subprocess.TimeoutExpired:
         answer = {"rc": -1, "out": "", "err": "time-out"}
     os.chdir("/")
-    with os.fdopen(result, "w") as out:
-        json.dump(answer, out)
+    with os.fdopen(result, "w") as report:
+        json.dump(answer, report)
     kernel.umount(root.encode(), kernel.MNT_DETACH)
 
 
@@ -192,7 +203,7 @@ def main() -> None:
             os.close(reading)
             agent(theirs, root, configuration, writing)
             code = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a forked child must never return into the parent's program
             import traceback
 
             traceback.print_exc()

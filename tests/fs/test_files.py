@@ -187,3 +187,16 @@ async def test_two_writes_that_are_harmful_only_together(begin: Begin, ws: Path)
         await agent.core.files.write(first, 7, b"\tqager =")
     with pytest.raises(OSError):
         await agent.core.files.read(99, 0, 1)
+
+
+async def test_an_agent_cannot_take_all_descriptors(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("x")
+    agent = begin()
+    agent.core.files._most = 3
+    for _ in range(3):
+        await agent.open("/ws/f")
+    for attempt in (agent.open("/ws/f"), agent.create("/ws/g")):
+        with pytest.raises(OSError) as caught:
+            await attempt
+        assert caught.value.errno == errno.ENFILE
+    assert not (ws / "g").exists()

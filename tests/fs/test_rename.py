@@ -110,7 +110,9 @@ async def test_content_that_changes_while_the_question_waits_does_not_move(begin
     assert not (ws / ".git" / "config").exists()
 
 
-async def test_a_directory_that_becomes_a_git_directory_brings_only_judged_configuration(begin: Begin, ws: Path) -> None:
+async def test_a_directory_that_becomes_a_git_directory_brings_only_judged_configuration(
+    begin: Begin, ws: Path
+) -> None:
     (ws / "repo" / "x").mkdir(parents=True)
     (ws / "repo" / "x" / "config").write_bytes(b"broken [[[\n")
     agent = begin()

@@ -6,7 +6,7 @@ import pytest
 from gmcp_sandbox.proc.program import NOT_EXECUTABLE, NOT_FOUND, Program, exit_code_of
 
 
-def _errno_of(program: Program) -> int:
+def _errno_of(program: Program) -> int | None:
     with pytest.raises(OSError) as caught:
         program.execute()
     return caught.value.errno
