@@ -7,9 +7,11 @@ knows; the supervisor, which serves and judges; and the agent's own, in namespac
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def _start_supervisor() -> Channel:
         from gmcp_sandbox.cli.supervisor import supervise
 
         supervise(theirs)
+    except BaseException:  # our own bug, and no supervisor to report it
+        traceback.print_exc()
     finally:
         os._exit(SANDBOX_FAILED)
 
@@ -92,7 +96,8 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
     session = state.create_session()
     stdio = Stdio.like_ours(prepared.identity)
     front_line, agent_line = Channel.pair()
-    give(supervisor, Orders(prepared, session.id, str(session.path)), stdio, agent_line)
+    with contextlib.suppress(BrokenPipeError):  # it has ended already; its last message, if there is one, says why
+        give(supervisor, Orders(prepared, session.id, str(session.path)), stdio, agent_line)
     agent_line.close()
     stdio.close_agent_side()
     _tell(args.json_status, {"event": "start", "session": session.id, "agent": prepared.agent})

@@ -54,7 +54,12 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     """
     workspace = _workspace(args.workspace)
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
+    check_workspace(workspace, home=home, state=state_root(environ))  # first: a profile is read for a sound one
     profile = load_profile(args.profile, workspace=workspace, home=home)
+    if profile.probe.required:
+        raise HostError(
+            f"the profile {profile.name!r} requires a probe model, and none is installed", hint="probe.required = false"
+        )
     resolved = resolve_view(profile, workspace=workspace, home=home, environ=environ)
     argv = _command(args.command, environ, workspace)
     program = Program(

@@ -54,6 +54,8 @@ class Services:
         self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))
 
     def _on_failure(self, error: Exception) -> None:
+        if self._assembled.monitor.fault is not None:
+            return  # the file system could not do without a record; `_watch_monitor` says why there is none
         what = f"the file system failed: {type(error).__name__}: {error}"
         self._session.end(Ending("failed", 125, what, "please report this"))
 

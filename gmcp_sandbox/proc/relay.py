@@ -32,12 +32,16 @@ FORWARDED = (
 
 
 class _Stream:
-    """One direction: read from `source`, write to `sink`, at most one chunk in between."""
+    """One direction: read from `source`, write to `sink`, at most one chunk in between.
 
-    def __init__(self, source: int, sink: int, *, close_sink: bool) -> None:
+    `ours` is the end of a pipe to the agent: it is closed with the stream, so that the agent meets the end of its input,
+    or learns that nobody reads its output any more.
+    """
+
+    def __init__(self, source: int, sink: int, *, ours: int | None) -> None:
         self.source = source
         self.sink = sink
-        self._close_sink = close_sink
+        self._ours = ours
         self.pending = b""
         self.is_open = True
 
@@ -75,8 +79,8 @@ class _Stream:
         """Stop copying."""
         self.is_open = False
         self.pending = b""
-        if self._close_sink:
-            os.close(self.sink)
+        if self._ours is not None:
+            os.close(self._ours)
 
 
 class Terminal:
@@ -128,7 +132,7 @@ class Relay:
             fd = self._stdio.front_side[number]
             if fd is not None:
                 ends = (0, fd) if number == 0 else (fd, number)
-                self._streams.append(_Stream(*ends, close_sink=number == 0))
+                self._streams.append(_Stream(*ends, ours=fd))
         try:
             while not self._is_over or self._output_is_open():
                 self._turn()
@@ -197,9 +201,9 @@ class Relay:
         os.set_blocking(master, False)
         self._terminal.enter(master)
         if self._stdio.front_side[0] is None:
-            self._streams.append(_Stream(0, master, close_sink=False))
+            self._streams.append(_Stream(0, master, ours=None))
         shown = 1 if self._stdio.front_side[1] is None else 2
-        self._streams.append(_Stream(master, shown, close_sink=False))
+        self._streams.append(_Stream(master, shown, ours=None))
 
     def _stop(self) -> None:
         """The agent has stopped: give the terminal back, stop as well; when the shell continues us, continue it."""
