@@ -33,6 +33,8 @@ from gmcp_sandbox.audit.record import (
 )
 from gmcp_sandbox.audit.segments import segment_name
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.labels import OUTSIDE
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Outcome
 from gmcp_sandbox.errors import AuditError
 
@@ -58,6 +60,7 @@ class AuditWriter:
     Attributes:
         allowed: Decisions written that allow.
         denied: Decisions written that deny.
+        unseen: Those of them that looked for a name outside of the view; programs do that all the time.
         dirty: True when something was written since the last sync.
     """
 
@@ -65,6 +68,7 @@ class AuditWriter:
         """Use `create`; this makes a writer without a first record."""
         self.allowed = 0
         self.denied = 0
+        self.unseen = 0
         self.dirty = False
         self.session = session
         self._clock = clock
@@ -132,6 +136,7 @@ class AuditWriter:
             self._totals[call.tool][0] += 1
         else:
             self.denied += 1
+            self.unseen += call.label == OUTSIDE and call.tool is Tool.FS_STAT
             self._totals[call.tool][1] += 1
 
     def _append_once(self, decision: Decision, latency_ns: int) -> int:

@@ -91,7 +91,7 @@ def assemble(
         scratch = kernel.detached_tmpfs({"size": str(profile.limits.scratch_bytes), "mode": "0755"})
     trees = _scratch_trees(view.mounts, scratch)
     explanations.open(trees)
-    ids = IdView.for_root() if identity.is_root else IdView.for_user(identity.uid, identity.gid, os.getgroups())
+    ids = IdView.for_root() if identity.is_root else IdView.for_user()
     filesystem = Core(
         view,
         monitor,

@@ -132,7 +132,9 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
             print(f"  try:   {final['hint']}", file=sys.stderr)
     if "allowed" in final:
         probe = "" if final.get("probe") else " · no probe model"
-        line = f"{final['allowed']} allowed, {final['denied']} denied{probe} · gmcp-sandbox audit show {session}"
+        unseen = f", {final['unseen']} not in the view" if final["unseen"] else ""
+        counts = f"{final['allowed']} allowed, {final['denied']} denied{unseen}"
+        line = f"{counts}{probe} · gmcp-sandbox audit show {session}"
         print(line, file=sys.stderr)
     code = int(final["code"])
     _tell(args.json_status, {"event": "end", "session": session, **{k: v for k, v in final.items() if k != "kind"}})

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
-from gmcp_sandbox.errors import AgentError, UsageError
+from gmcp_sandbox.errors import AgentError, HostError, UsageError
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.profiles import load_profile
-from gmcp_sandbox.monitor.resolve import resolve_view
+from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
+from gmcp_sandbox.monitor.statedir import state_root
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.view import View
 from gmcp_sandbox.proc.environment import allowed_environment

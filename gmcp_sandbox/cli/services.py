@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from gmcp_sandbox.fs.adapter import serve
+from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
 from gmcp_sandbox.proc.program import exit_code_of
 
@@ -90,9 +91,9 @@ class Services:
         """End the session when a decision could not be recorded: no record, no effect, and no session."""
         monitor = self._assembled.monitor
         await monitor.failed.wait()
-        what = f"the audit log cannot be written: {monitor.fault}"
-        hint = monitor.fault.hint if monitor.fault is not None else ""
-        self._session.end(Ending("failed", 125, what, hint or "free space, or raise limits.log_bytes in the profile"))
+        fault = monitor.fault or AuditError("the audit log cannot be written")
+        what = f"{fault}: {fault.cause}" if fault.cause else str(fault)
+        self._session.end(Ending("failed", 125, what, fault.hint or "free space, or raise limits.log_bytes in the profile"))
 
     async def _watch_mounts(self) -> None:
         """End the session when a mount of the view changes: exec right hangs on mounts (proc(5), mountinfo)."""

@@ -114,7 +114,8 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         "hint": ending.hint,
         "reason": ending.reason,
         "allowed": audit.allowed,
-        "denied": audit.denied,
+        "denied": audit.denied - audit.unseen,
+        "unseen": audit.unseen,
         "probe": False,
     }
 

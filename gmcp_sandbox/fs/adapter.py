@@ -87,8 +87,8 @@ class Adapter(pyfuse3.Operations):
             attributes_valid = zone.attributes
             entry_valid = FOREVER if node.children is not None or isinstance(node, Fixed) else zone.entry
             ids = core.ids
-            uid = ids.uid(uid, writable=place.is_writable)
-            gid = ids.gid(gid, writable=place.is_writable)
+            uid = ids.shown(uid)
+            gid = ids.shown(gid)
             ino = core.shown_number(d_major << 32 | d_minor, ino)
         rdev = os.makedev(r_major, r_minor) if r_major or r_minor else 0
         entry = self._entry
@@ -179,8 +179,7 @@ class Adapter(pyfuse3.Operations):
 
     @_answer
     async def access(self, inode: int, mode: int, ctx: Any) -> bool:
-        await self._core.attributes.access(inode, ctx.pid)
-        return True
+        return await self._core.attributes.access(inode, mode, ctx.pid)
 
     @_answer
     async def readlink(self, inode: int, ctx: Any) -> bytes:

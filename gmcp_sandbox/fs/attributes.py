@@ -68,11 +68,26 @@ class Attributes:
         node.size = found.size
         return node, found
 
-    async def access(self, node_id: int, pid: int) -> None:
-        """Ask whether an object may be looked at; what may be done to it shows when it is done."""
+    async def access(self, node_id: int, mode: int, pid: int) -> bool:
+        """Return whether the host lets the caller do this to an object (`os.R_OK`, `os.W_OK`, `os.X_OK`).
+
+        What the pipeline says to the doing shows when it is done.
+
+        Raises:
+            OSError: EROFS, when the tree takes no changes; EACCES, when it may not be asked.
+        """
         node = self._table.get(node_id)
         if not isinstance(node, Fixed):
             await self._permits.on_node(node, Tool.FS_STAT, _ACCESS, pid)
+        if mode & os.W_OK and (node.place is None or not node.place.is_writable):
+            raise fail(errno.EROFS)
+        if isinstance(node, Fixed) and node.fd < 0:
+            return True
+        held = self._backing.hold(node)
+        try:
+            return os.access(magic(held), mode)
+        finally:
+            os.close(held)
 
     async def readlink(self, node_id: int, pid: int) -> bytes:
         """Return where a symbolic link leads."""
@@ -102,10 +117,9 @@ class Attributes:
             await self._core.files.truncate(node, change.size, handle, pid)
         if not node.place.is_writable:
             raise fail(errno.EROFS)
-        if change.has_owner:
-            self._core.ids.check_chown(change.uid, change.gid)
-        if change.mode is not None or change.has_times:
-            self._change(node, change)
+        owner = self._core.ids.meant(change.uid, change.gid) if change.has_owner else None
+        if owner is not None or change.mode is not None or change.has_times:
+            self._change(node, change, owner)
         found = self._core.tree.stat(node) if isinstance(node, Fixed) else self._backing.stat(node)
         node.size = found.size
         return node, found
@@ -119,10 +133,12 @@ class Attributes:
         if change.has_times and change.size is None:
             await ask(node, Tool.FS_SETATTR, _UTIMES, pid)
 
-    def _change(self, node: Node, change: Change) -> None:
+    def _change(self, node: Node, change: Change, owner: tuple[int, int] | None) -> None:
         held = self._backing.hold(node)
         try:
             path = magic(held)
+            if owner is not None:
+                os.chown(path, *owner)
             if change.mode is not None:
                 os.chmod(path, change.mode & (0o1777 if not node.is_dir else 0o7777))
             if change.has_times:

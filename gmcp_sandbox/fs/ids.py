@@ -1,61 +1,53 @@
 """Which owner a file shows inside, and which owner a request from inside means.
 
-Reported ids are read in the mount's user namespace, where 0 is the caller. An id that does not exist inside shows as
-65534. Nothing here decides who may do what: that is the pipeline's part.
+Reported ids are read in the mount's user namespace. The host decides who may do what, on the caller's behalf, and the
+pipeline; the kernel in between decides nothing by owner (the mount has no `default_permissions`), so that every attempt
+is asked for and recorded.
+
+- Root has a range of ids: owners show as they are, and what does not fit shows as nobody.
+- An ordinary user has one id: everything shows as the caller's own. An id that is not mapped would do worse than look odd:
+  the kernel refuses to write to such an object by itself, and no record would tell.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
 
 NOBODY = 65534
+_RANGE = 65536
 
 
 class IdView:
-    """Translate owners between host and view.
+    """Translate owners between host and view."""
 
-    Invariant: translating is a dictionary look-up; nothing is read from the host's user database.
-    """
-
-    def __init__(self, uid: int, gid: int, groups: Iterable[int], *, is_root: bool) -> None:
-        self._uid = uid
-        self._gid = gid
-        self._groups = frozenset(groups) | {gid}
-        self.is_root = is_root
+    def __init__(self, *, is_root: bool) -> None:
+        self._is_root = is_root
 
     @classmethod
-    def for_user(cls, uid: int, gid: int, groups: Iterable[int]) -> IdView:
-        """Return the view of an ordinary user: the user and the user's groups are 0, all else nobody."""
-        return cls(uid, gid, groups, is_root=False)
+    def for_user(cls) -> IdView:
+        """Return the view of an ordinary user."""
+        return cls(is_root=False)
 
     @classmethod
     def for_root(cls) -> IdView:
-        """Return the view of a supervisor that runs as root: ids stay, but writable trees belong to 0."""
-        return cls(0, 0, (), is_root=True)
+        """Return the view of root."""
+        return cls(is_root=True)
 
-    def uid(self, host_uid: int, *, writable: bool) -> int:
-        """Return the owner to show for a file of `host_uid`; `writable` says that its mount takes changes."""
-        if self.is_root:
-            return 0 if writable else _bounded(host_uid)
-        return 0 if host_uid == self._uid else NOBODY
+    def shown(self, host_id: int) -> int:
+        """Return the owner or group to show for a host id."""
+        if not self._is_root:
+            return 0
+        return host_id if host_id < _RANGE else NOBODY
 
-    def gid(self, host_gid: int, *, writable: bool) -> int:
-        """Return the group to show for a file of `host_gid`."""
-        if self.is_root:
-            return 0 if writable else _bounded(host_gid)
-        return 0 if host_gid in self._groups else NOBODY
-
-    def check_chown(self, uid: int | None, gid: int | None) -> None:
-        """Accept a change of owner that changes nothing.
+    def meant(self, uid: int | None, gid: int | None) -> tuple[int, int] | None:
+        """Return the host's (uid, gid) of a change of owner, -1 for what stays; None when nothing is to do.
 
         Raises:
-            PermissionError: the request names another id; inside there is only one.
+            PermissionError: The caller has one id, and the request names another.
         """
+        if self._is_root:
+            return (-1 if uid is None else uid, -1 if gid is None else gid)
         if uid not in (None, 0) or gid not in (None, 0):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-
-def _bounded(host_id: int) -> int:
-    return host_id if host_id < 65536 else NOBODY
+        return None

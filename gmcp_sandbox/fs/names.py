@@ -100,7 +100,8 @@ class Names:
         """
         await self.check_free(parent, name, Tool.FS_CREATE, args, pid)
         path = self._permits.path_of(parent, name)
-        label = self._permits.labels.of(path)
+        labels = self._permits.labels
+        label = labels.of_link(path) if isinstance(args, FsCreate) and args.kind == "symlink" else labels.of(path)
         await self._permits.on_path(Spot(parent, path, label), Tool.FS_CREATE, args, pid)
         return label
 

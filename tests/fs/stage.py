@@ -62,6 +62,9 @@ class GlobLabels:
                 label = highest(label, BUILTIN[name])
         return label
 
+    def of_link(self, path: str) -> Label:
+        return self.of(path)
+
     def may_differ_below(self, old: str, new: str) -> bool:
         return bool(self._rules)
 
@@ -139,7 +142,7 @@ def core_of(configuration: dict, mediator: UnsafeMediator) -> Core:
             backings[mount.path] = os.open(tempfile.mkdtemp(prefix="scratch-"), os.O_PATH)
     links = [(path, target) for path, target in configuration.get("symlinks", [])]
     labels = GlobLabels(mounts, configuration.get("rules", {}))
-    ids = IdView.for_root() if os.geteuid() == 0 else IdView.for_user(os.geteuid(), os.getegid(), os.getgroups())
+    ids = IdView.for_root() if os.geteuid() == 0 else IdView.for_user()
     secrets = configuration.get("secrets", [])
     view = View.of(mounts, links)
     core = Core(view, mediator, labels, guard_for=guard_for, ids=ids, backings=backings, secret_places=secrets)

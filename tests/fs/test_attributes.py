@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gmcp_sandbox.fs.attributes import Change
+from gmcp_sandbox.fs.ids import IdView
 from tests.fs.conftest import PID, Agent, Begin
 
 
@@ -40,11 +41,29 @@ async def test_set_id_bits_are_not_set_on_files(begin: Begin, ws: Path) -> None:
     assert (ws / "d").stat().st_mode & 0o7777 == 0o1777
 
 
-async def test_another_owner_is_refused(begin: Begin, ws: Path) -> None:
+async def test_another_owner_is_refused_to_an_ordinary_user(begin: Begin, ws: Path) -> None:
     (ws / "f").write_text("x")
     agent = begin()
+    agent.core.ids = IdView.for_user()
     with pytest.raises(PermissionError):
         await change(agent, "/ws/f", uid=1234)
+
+
+@pytest.mark.root
+async def test_root_changes_owners_as_on_the_host(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("x")
+    agent = begin()
+    await change(agent, "/ws/f", uid=1234, gid=77)
+    assert ((ws / "f").stat().st_uid, (ws / "f").stat().st_gid) == (1234, 77)
+
+
+async def test_a_change_of_owner_that_is_denied_changes_nothing(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("x")
+    agent = begin()
+    agent.mediator.deny.append(("fs.setattr", "*"))
+    with pytest.raises(PermissionError):
+        await change(agent, "/ws/f", uid=1234)
+    assert (ws / "f").stat().st_uid == os.geteuid()
 
 
 async def test_times_of_a_link_itself(begin: Begin, ws: Path) -> None:
@@ -76,10 +95,11 @@ async def test_access_and_statfs(begin: Begin, ws: Path) -> None:
     (ws / "f").write_text("x")
     agent = begin()
     node = await agent.node("/ws/f")
-    await agent.core.attributes.access(node.id, PID)
+    assert await agent.core.attributes.access(node.id, os.R_OK | os.W_OK, PID)
+    assert not await agent.core.attributes.access(node.id, os.X_OK, PID)
     agent.mediator.deny.append(("fs.stat", "*"))
     with pytest.raises(PermissionError):
-        await agent.core.attributes.access(node.id, PID)
+        await agent.core.attributes.access(node.id, os.R_OK, PID)
     assert agent.core.attributes.statfs().f_blocks == os.statvfs(ws).f_blocks
 
 
