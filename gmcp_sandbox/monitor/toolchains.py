@@ -19,6 +19,7 @@ from gmcp_sandbox.monitor.layouts import is_interpreter_prefix, is_shared, tree_
 from gmcp_sandbox.monitor.links import real_path, trace
 from gmcp_sandbox.policy.profile import Caching, Mount, MountMode
 
+_MOST_HOPS = 4
 _MOST_ENTRIES = 4096
 _HINTED = ("JAVA_HOME", "GOROOT", "CONDA_PREFIX")
 _VENVS = (".venv", "venv", "env", ".env")
@@ -79,6 +80,8 @@ class Toolchains:
 
     def _add_program(self, path: str) -> None:
         """Show what a link in a directory of programs leads to."""
+        if self._leads_into_view(path):
+            return
         found = trace(path)
         if found is None or self._is_shown(found.real) or self._is_inside_workspace(found.real):
             return
@@ -89,6 +92,19 @@ class Toolchains:
         self._add_tree(found.real if tree == directory else tree, found.links)
         if tree != directory:
             self._add_base(tree)
+
+    def _leads_into_view(self, path: str) -> bool:
+        """True when a chain of links, read as written, ends in a tree that the view has anyway.
+
+        It spares the exact walk for most of /usr/bin. Where a directory on the way is itself a link out of the view, the
+        program behind it stays out.
+        """
+        for _ in range(_MOST_HOPS):
+            try:
+                path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+            except OSError:
+                break
+        return self._is_shown(path)
 
     def _add_tree(self, tree: str, links: tuple[tuple[str, str], ...] = ()) -> None:
         if self._is_shown(tree):

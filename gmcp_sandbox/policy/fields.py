@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import functools
 import inspect
 import re
 import tomllib
@@ -77,11 +78,17 @@ def _refuse_unknown_keys(source: Source, data: object, kind: object, key: Key) -
         for index, item in enumerate(data):
             _refuse_unknown_keys(source, item, table, (*key, index))
     elif isinstance(data, dict):
-        fields = typing.get_type_hints(table)
+        fields = _fields_of(table)
         for name, value in data.items():
             if name not in fields:
                 raise source.fault("unknown key", (*key, name), hint=suggest(name, fields))
             _refuse_unknown_keys(source, value, fields[name], (*key, name))
+
+
+@functools.cache
+def _fields_of(table: type[Table]) -> dict[str, object]:
+    """Return the fields of a table with their types; working them out costs more than reading a profile."""
+    return typing.get_type_hints(table)
 
 
 def _table_in(kind: object) -> type[Table] | None:

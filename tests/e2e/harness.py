@@ -380,7 +380,7 @@ class Sandbox:
 
         Args:
             outer: Put before everything, as the tests' own user.
-            has_terminal: Whether stdin is a terminal that is to control the new process.
+            has_terminal: Whether one of the streams is a terminal that is to control the new process.
         """
         handle, name = tempfile.mkstemp(dir=self.base)
         try:
@@ -455,7 +455,8 @@ class Sandbox:
 
 
 def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    terminal = next(number for number in (0, 1, 2) if os.isatty(number))
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 
 def _make_removable(_function: Any, path: str, _error: Any) -> None:

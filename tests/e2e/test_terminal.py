@@ -74,13 +74,13 @@ def _is_stopped(pid):
 
 
 def test_size_and_its_changes(sandbox):
-    script = "trap 'stty size' WINCH; stty size; echo ready; while :; do sleep 0.05; done"
+    script = "trap 'stty size' WINCH; trap 'exit 7' INT; stty size; echo ready; while :; do sleep 0.05; done"
     with on_a_terminal(sandbox, "bash", "-c", script) as screen:
         assert b"33 99\r\n" in screen.until(b"ready")
         screen.resize(50, 120)
         screen.until(b"50 120")
         screen.type(b"\x03")
-        assert screen.end() == 130
+        assert screen.end() == 7
 
 
 def test_colours_and_names(sandbox):
@@ -100,7 +100,8 @@ def test_ctrl_c_reaches_the_agent(sandbox):
 
 
 def test_ctrl_backslash_and_end_of_file(sandbox):
-    with on_a_terminal(sandbox, "bash", "-c", "cat; echo after; exec sleep 1000") as screen:
+    with on_a_terminal(sandbox, "bash", "-c", "echo ready; cat; echo after; exec sleep 1000") as screen:
+        screen.until(b"ready")
         screen.type(b"typed\n\x04")
         screen.until(b"after")
         screen.type(b"\x1c")
@@ -165,7 +166,9 @@ def test_one_stream_is_no_terminal(sandbox, piped):
 
 def test_interactive_programs_work(sandbox):
     with on_a_terminal(sandbox, "bash", "--norc", "-i") as screen:
-        screen.type(b"sleep 1000 | cat\n")
+        screen.until(b"bash-")
+        screen.type(b"(echo star''ted; sleep 1000) | cat\n")
+        screen.until(b"started")
         screen.type(b"\x1a")
         screen.until(b"Stopped")
         screen.type(b"jobs; kill %1; echo $((40 + 2))-\n")
