@@ -54,6 +54,7 @@ COMMANDS: dict[str, Command] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (default: the process's arguments) names and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_missing_streams()
     try:
         status = _run(words)
         sys.stdout.flush()
@@ -107,6 +108,17 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
         else:
             subparsers.add_parser(word, help=command.help, add_help=False)
     return parser
+
+
+def _open_missing_streams() -> None:
+    """Open /dev/null where the caller closed 0, 1 or 2: the next descriptor of ours would take the number, and be used
+    as standard input or output."""
+    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+        pass
+    os.close(fd)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the process
 
 
 def _silence_stdout() -> None:

@@ -57,10 +57,7 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     check_workspace(workspace, home=home, state=state_root(environ))  # first: a profile is read for a sound one
     profile = load_profile(args.profile, workspace=workspace, home=home)
-    if profile.probe.required:
-        raise HostError(
-            f"the profile {profile.name!r} requires a probe model, and none is installed", hint="probe.required = false"
-        )
+    _check_demands(profile, environ)
     resolved = resolve_view(profile, workspace=workspace, home=home, environ=environ)
     argv = _command(args.command, environ, workspace)
     program = Program(
@@ -74,6 +71,24 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     return Preparation(agent, str(workspace), str(home), profile, resolved, Identity.of_caller(), program)
 
 
+def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:
+    """Refuse to start below what the profile demands of the host and of the installation.
+
+    Raises:
+        HostError: It demands a probe model, and none is installed; or a facility of its floor is missing.
+    """
+    if profile.probe.required:
+        raise HostError(
+            f"the profile {profile.name} demands the semantic gate",
+            cause="probe.required is true and no model is installed",
+            hint="set probe.required = false, or another profile with -p",
+        )
+    if profile.host_floor:
+        from gmcp_sandbox.monitor.host import check_floor, survey
+
+        check_floor(profile, survey(state_root(environ)))
+
+
 def with_kept_home(prepared: Preparation, state: StateDir) -> Preparation:
     """Put the agent's kept directory behind scratch trees that the profile wants to persist."""
     if not any(mount.persist for mount in prepared.view.mounts):
@@ -85,7 +100,7 @@ def with_kept_home(prepared: Preparation, state: StateDir) -> Preparation:
 
 
 def _workspace(wanted: str | None) -> Path:
-    path = Path(wanted or os.getcwd())
+    path = Path(wanted or ".")
     try:
         resolved = path.resolve(strict=True)
     except OSError as error:
@@ -97,7 +112,10 @@ def _workspace(wanted: str | None) -> Path:
 
 def _working_directory(workspace: Path) -> Path:
     """Return the caller's directory when it lies in the workspace, else the workspace."""
-    here = Path(os.getcwd())
+    try:
+        here = Path(os.getcwd())
+    except FileNotFoundError:  # somebody has removed it
+        return workspace
     return here if here == workspace or workspace in here.parents else workspace
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
 
+_ENDED = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
+"""How /proc answers for a process that is gone, or has no mounts any more."""
 _SAY = {126: "may not be executed", 127: "was not found in the view"}
 
 
@@ -100,8 +103,10 @@ class Services:
         path = f"/proc/{self._init_pid}/mountinfo"
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return  # a short program has ended already
+        except OSError as error:
+            if error.errno in _ENDED:
+                return  # a short program is over already; its last message is on the way
+            raise
         with select.epoll() as watcher:
             try:
                 watcher.register(fd, select.EPOLLPRI | select.EPOLLERR)

@@ -11,7 +11,8 @@ import json
 import socket
 from typing import Any
 
-MAX_BYTES = 16384
+MAX_BYTES = 65536
+"""More than the longest message: 6,000 characters of a traceback or 4,096 of a notice, at most 12 bytes each."""
 MAX_DESCRIPTORS = 8
 
 

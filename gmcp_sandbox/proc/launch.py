@@ -128,7 +128,8 @@ def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel) -> NoReturn:
     except (OSError, ConnectionError) as error:
         supervisor.send("failed", what=f"the set-up broke: {error}", cause="", hint="gmcp-sandbox doctor")
     except BaseException:  # noqa: BLE001 - our own bug: said with its traceback, in a process that ends here in any case
-        supervisor.send("failed", what=traceback.format_exc(), cause="a bug in gmcp-sandbox", hint="please report it")
+        what = traceback.format_exc()[-4096:]
+        supervisor.send("failed", what=what, cause="a bug in gmcp-sandbox", hint="please report it")
     finally:
         os._exit(1)
 

@@ -34,8 +34,8 @@ FORWARDED = (
 class _Stream:
     """One direction: read from `source`, write to `sink`, at most one chunk in between.
 
-    `ours` is the end of a pipe to the agent: it is closed with the stream, so that the agent meets the end of its input,
-    or learns that nobody reads its output any more.
+    `ours` is the end of a pipe to the agent: it is closed with the stream, so that the agent meets the end of its
+    input, or learns that nobody reads its output any more.
     """
 
     def __init__(self, source: int, sink: int, *, ours: int | None) -> None:
@@ -84,17 +84,26 @@ class _Stream:
 
 
 class Terminal:
-    """The user's terminal while the agent has one of ours: raw, sized alike, restored whatever happens."""
+    """The user's terminal while the agent has one of ours: raw, sized alike, restored whatever happens.
+
+    It stays as it is when the input is no terminal: nobody would read the keys, and Ctrl-C must stay a signal.
+    """
 
     def __init__(self, number: int) -> None:
         self._number = number
         self._saved: list[Any] | None = None
 
+    @property
+    def is_raw(self) -> bool:
+        """True while the user's settings are put aside."""
+        return self._saved is not None
+
     def enter(self, master: int) -> None:
         """Go raw and give the agent's terminal our size."""
-        with contextlib.suppress(termios.error):
-            self._saved = termios.tcgetattr(self._number)
-            tty.setraw(self._number, termios.TCSADRAIN)
+        if self._number == 0:
+            with contextlib.suppress(termios.error):
+                self._saved = termios.tcgetattr(0)
+                tty.setraw(0, termios.TCSADRAIN)
         self.copy_size(master)
 
     def leave(self) -> None:
@@ -102,6 +111,7 @@ class Terminal:
         if self._saved is not None:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._number, termios.TCSADRAIN, self._saved)
+            self._saved = None
 
     def copy_size(self, master: int) -> None:
         """Give the agent's terminal the size of ours."""
@@ -181,7 +191,9 @@ class Relay:
         if received is None:
             self._is_over = True
         elif received[0]["kind"] == "notice":
-            os.write(2, os.fsencode(received[0]["text"] + "\n"))
+            end = "\r\n" if self._terminal.is_raw else "\n"
+            with contextlib.suppress(OSError):  # nobody reads our stderr any more: no reason to end
+                os.write(2, os.fsencode(received[0]["text"] + end))
         else:
             self._final = received[0]
 
@@ -202,7 +214,7 @@ class Relay:
         self._terminal.enter(master)
         if self._stdio.front_side[0] is None:
             self._streams.append(_Stream(0, master, ours=None))
-        shown = 1 if self._stdio.front_side[1] is None else 2
+        shown = next(number for number in (1, 2, 0) if self._stdio.front_side[number] is None)
         self._streams.append(_Stream(master, shown, ours=None))
 
     def _stop(self) -> None:

@@ -119,10 +119,22 @@ def descendants(pid: int) -> list[Process]:
     return found
 
 
-def namespaces_in_use() -> set[str]:
-    """Return every namespace that some process of the host is in."""
+def ticks() -> int:
+    """Return the time in which the kernel counts the starts of processes (proc(5), starttime)."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def namespaces_in_use(until: int) -> set[str]:
+    """Return every namespace that some living process is in that started up to then.
+
+    Numbers of namespaces that have ended are used again by later ones. A process that has ended and was not waited for
+    holds what it was in until its parent, which may be the host's process 1, looks after it.
+    """
     used = set()
     for pid in filter(str.isdigit, os.listdir("/proc")):
+        process = Process.of(int(pid))
+        if process is None or process.started > until or process.is_gone:
+            continue
         with suppress(OSError):
             for name in os.listdir(f"/proc/{pid}/ns"):
                 with suppress(OSError):

@@ -100,7 +100,7 @@ def test_ctrl_c_reaches_the_agent(sandbox):
 
 
 def test_ctrl_backslash_and_end_of_file(sandbox):
-    with on_a_terminal(sandbox, "bash", "-c", "echo ready; cat; echo after; exec sleep 1000") as screen:
+    with on_a_terminal(sandbox, "sh", "-c", "echo ready; cat; echo after; exec sleep 1000") as screen:
         screen.until(b"ready")
         screen.type(b"typed\n\x04")
         screen.until(b"after")

@@ -6,6 +6,9 @@ import os
 import select
 import sys
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gmcp_sandbox import kernel
@@ -53,8 +56,8 @@ class Ran:
         return os.waitstatus_to_exitcode(self.status)
 
 
-def plan_for(argv, stdio, *, extra_steps=(), limits=None):
-    """Return the plan of a launch."""
+def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(LoadFilter(),)):
+    """Return the plan of a launch: `extra_steps` before the root changes, `last_steps` before the program starts."""
     identity = Identity.of_caller()
     flags = (
         kernel.CLONE_NEWUSER
@@ -82,7 +85,7 @@ def plan_for(argv, stdio, *, extra_steps=(), limits=None):
                 confine.DropCapabilities(confine.last_capability()),
                 confine.NoNewPrivileges(),
                 confine.DieWithParent(),
-                LoadFilter(),
+                *last_steps,
             ),
             identity=identity,
             program=Program(
@@ -93,7 +96,67 @@ def plan_for(argv, stdio, *, extra_steps=(), limits=None):
     )
 
 
-def run(*argv, extra_steps=(), limits=None):
+@dataclass(frozen=True)
+class Running:
+    """A launch that has begun: the supervisor's and the front's line to it."""
+
+    supervisor: Channel
+    front: Channel
+
+    def until(self, kind):
+        """Return the next message of a kind to the supervisor."""
+        while received := self.supervisor.receive():
+            if received[0]["kind"] == kind:
+                return received[0]
+        raise AssertionError(f"it ended before it said {kind!r}")
+
+    def exit_code(self):
+        """Wait for the agent's end."""
+        return os.waitstatus_to_exitcode(self.until("exit")["status"])
+
+
+@contextmanager
+def launched(argv, stdio, **how) -> Iterator[Running]:
+    """Launch a program; end it with the block."""
+    identity = Identity.of_caller()
+    front, agent_line = Channel.pair()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of earlier tests do not matter to the child
+        started = launch.start(plan_for(argv, stdio, **how), agent_line)
+    try:
+        started.map_ids(identity)
+        started.receive_mounts()
+        started.begin()
+        yield Running(started.channel, front)
+    finally:
+        started.kill()
+        started.channel.close()
+        front.close()
+
+
+@contextmanager
+def on_terminal(*argv, **how) -> Iterator[tuple[Running, int]]:
+    """Launch a program with a terminal; yield it with the terminal's master."""
+    nothing = (None, None, None)
+    with launched(argv, Stdio(nothing, nothing), **how) as running:
+        _, (master,) = running.front.expect("terminal")
+        try:
+            yield running, master
+        finally:
+            os.close(master)
+
+
+def read_until(fd, marker):
+    """Return what comes from a descriptor up to a marker, and whatever came with it."""
+    text = b""
+    while marker not in text:
+        part = os.read(fd, 65536)
+        assert part, f"the end came before {marker!r}: {text!r}"
+        text += part
+    return text
+
+
+def run(*argv, **how):
     """Run a program to its end; return what it did. Fails after SECONDS."""
     identity = Identity.of_caller()
     pipes = [os.pipe() for _ in range(3)]
@@ -103,18 +166,11 @@ def run(*argv, extra_steps=(), limits=None):
         for fd in agent_side:
             os.fchown(fd, identity.base_uid, identity.base_gid)
     stdio = Stdio(agent_side, front_side)
-    front, agent_line = Channel.pair()
-    started = launch.start(plan_for(argv, stdio, extra_steps=extra_steps, limits=limits), agent_line)
-    os.close(front_side[0])
     try:
-        started.map_ids(identity)
-        started.receive_mounts()
-        started.begin()
-        messages, outputs = _collect(started.channel, front_side[1], front_side[2])
+        with launched(argv, stdio, **how) as running:
+            os.close(front_side[0])
+            messages, outputs = _collect(running.supervisor, front_side[1], front_side[2])
     finally:
-        started.kill()
-        started.channel.close()
-        front.close()
         for fd in front_side[1:]:
             os.close(fd)
     for message in messages:
