@@ -32,7 +32,6 @@ from gmcp_sandbox.audit.record import (
     segment_body,
 )
 from gmcp_sandbox.audit.segments import segment_name
-from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.labels import OUTSIDE
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Outcome

@@ -75,7 +75,7 @@ def _start_supervisor() -> Channel:
         from gmcp_sandbox.cli.supervisor import supervise
 
         supervise(theirs)
-    except BaseException:  # our own bug, and no supervisor to report it
+    except BaseException:  # noqa: BLE001 - our own bug, and no supervisor to report it
         traceback.print_exc()
     finally:
         os._exit(SANDBOX_FAILED)

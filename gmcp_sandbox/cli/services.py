@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
 from gmcp_sandbox.proc.program import exit_code_of
 
@@ -96,7 +96,8 @@ class Services:
         await monitor.failed.wait()
         fault = monitor.fault or AuditError("the audit log cannot be written")
         what = f"{fault}: {fault.cause}" if fault.cause else str(fault)
-        self._session.end(Ending("failed", 125, what, fault.hint or "free space, or raise limits.log_bytes in the profile"))
+        hint = fault.hint or "free space, or raise limits.log_bytes in the profile"
+        self._session.end(Ending("failed", 125, what, hint))
 
     async def _watch_mounts(self) -> None:
         """End the session when a mount of the view changes: exec right hangs on mounts (proc(5), mountinfo)."""

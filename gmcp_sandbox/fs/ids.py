@@ -5,7 +5,8 @@ pipeline; the kernel in between decides nothing by owner (the mount has no `defa
 is asked for and recorded.
 
 - Root has a range of ids: owners show as they are, and what does not fit shows as nobody.
-- An ordinary user has one id: everything shows as the caller's own. An id that is not mapped would do worse than look odd:
+- An ordinary user has one id: everything shows as the caller's own. An id that is not mapped would do worse than look
+odd:
   the kernel refuses to write to such an object by itself, and no record would tell.
 """
 

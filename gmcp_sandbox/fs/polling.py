@@ -1,9 +1,11 @@
 """Take the next request without going through the event loop's wait when one is there already.
 
-trio's wait costs more than most requests do. So the descriptor is waited for directly, for at most a millisecond; only when
-nothing came in that time, or after `_TURN` requests in a row, other tasks get their turn. Waiting in the kernel beats asking
-it again and again: a core that spins is a core that the agent does not get (measured on two busy cores, supervisor's CPU
-time for a lookup: 20–26 µs against 30–38).
+trio's wait costs more than most requests do. So the descriptor is waited for directly, for at most a millisecond;
+only when
+nothing came in that time, or after `_TURN` requests in a row, other tasks get their turn. Waiting in the kernel beats
+asking
+it again and again: a core that spins is a core that the agent does not get (measured on two busy cores, supervisor's
+CPU time for a lookup: 20–26 µs against 30–38).
 
 - A read of the descriptor never blocks the loop: it is made non-blocking, and a worker that finds the request gone
   (interrupted by a signal between poll and read) starts again.

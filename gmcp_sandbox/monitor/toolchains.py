@@ -96,8 +96,8 @@ class Toolchains:
     def _leads_into_view(self, path: str) -> bool:
         """True when a chain of links, read as written, ends in a tree that the view has anyway.
 
-        It spares the exact walk for most of /usr/bin. Where a directory on the way is itself a link out of the view, the
-        program behind it stays out.
+        It spares the exact walk for most of /usr/bin. Where a directory on the way is itself a link out of the view,
+        the program behind it stays out.
         """
         for _ in range(_MOST_HOPS):
             try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Sandbox
+from tests.e2e.harness import Result, Sandbox
 
 HERE = Path(__file__).parent
 
@@ -41,7 +41,7 @@ def shared_sandbox(mode: str) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def both(sandbox: Sandbox) -> Callable[..., None]:
+def both(sandbox: Sandbox) -> Callable[..., Result]:
     """Return a function that runs a script outside and inside and compares everything that can be seen."""
     from tests.e2e.compare import Twins
 

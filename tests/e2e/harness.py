@@ -208,9 +208,8 @@ class Running:
     @property
     def log(self) -> Path | None:
         """The session's directory, once there is one."""
-        for event in self.status:
-            return self.sandbox.sessions / event["session"]
-        return None
+        status = self.status
+        return self.sandbox.sessions / str(status[0]["session"]) if status else None
 
     def read_until(self, marker: bytes, seconds: float = SECONDS) -> bytes:
         """Read the agent's output until it holds the marker; return all that was read so far."""
@@ -231,7 +230,9 @@ class Running:
         """Return what stderr holds now."""
         assert self.process.stderr is not None
         text = b""
-        while select.select([self.process.stderr], [], [], 0)[0] and (part := os.read(self.process.stderr.fileno(), 65536)):
+        while select.select([self.process.stderr], [], [], 0)[0] and (
+            part := os.read(self.process.stderr.fileno(), 65536)
+        ):
             text += part
         return text.decode(errors="replace")
 
@@ -265,9 +266,7 @@ class Running:
             out, err = self.process.communicate(timeout=10)
             shown = (self.seen + out)[-2000:], err[-4000:].decode(errors="replace")
             raise Hung(f"{self.process.args!r} did not end within {seconds} seconds; out, err: {shown}") from None
-        result = Result(
-            self.process.returncode, self.seen + out, err.decode(errors="replace"), self.log, self.status
-        )
+        result = Result(self.process.returncode, self.seen + out, err.decode(errors="replace"), self.log, self.status)
         return result
 
     def kill_all(self) -> None:

@@ -91,7 +91,9 @@ def test_some_directories_are_no_workspace(sandbox, where):
 
 
 def test_a_workspace_by_option(sandbox):
-    result = sandbox.exec("sh", "-c", "pwd; echo x > made", workspace=sandbox.home, options=("-w", str(sandbox.workspace)))
+    result = sandbox.exec(
+        "sh", "-c", "pwd; echo x > made", workspace=sandbox.home, options=("-w", str(sandbox.workspace))
+    )
     assert result.text == f"{sandbox.workspace}\n"
     assert (sandbox.workspace / "made").stat().st_uid == sandbox.uid
 
@@ -99,7 +101,11 @@ def test_a_workspace_by_option(sandbox):
 def test_a_subdirectory_of_the_workspace_stays_the_working_directory(sandbox):
     sandbox.write("a/b/file", "deep")
     result = sandbox.exec(
-        "sh", "-c", "pwd; cat file; ls ../..", workspace=sandbox.workspace / "a/b", options=("-w", str(sandbox.workspace))
+        "sh",
+        "-c",
+        "pwd; cat file; ls ../..",
+        workspace=sandbox.workspace / "a/b",
+        options=("-w", str(sandbox.workspace)),
     )
     assert result.text == f"{sandbox.workspace}/a/b\ndeepa\n"
 
@@ -168,7 +174,7 @@ for number in range(100000):
 def test_a_full_disk_under_the_log_ends_the_session(sandbox):
     saved = sandbox.base / "saved"
     script = (
-        f'mount -t tmpfs -o size=192k,mode=0755 t {sandbox.state}; chown {sandbox.uid}:{sandbox.uid} {sandbox.state}; '
+        f"mount -t tmpfs -o size=192k,mode=0755 t {sandbox.state}; chown {sandbox.uid}:{sandbox.uid} {sandbox.state}; "
         f'"$@" || code=$?; cp -a {sandbox.state} {saved}; exit $code'
     )
     result = sandbox.exec("python3", "-c", FILL, outer=("unshare", "-m", "sh", "-ec", script, "sh"), is_whole=False)
@@ -184,7 +190,7 @@ def test_a_full_disk_under_the_log_ends_the_session(sandbox):
 @pytest.mark.root
 def test_no_room_for_the_log_at_all(sandbox):
     script = (
-        f'mount -t tmpfs -o size=16k,mode=0755 t {sandbox.state}; chown {sandbox.uid}:{sandbox.uid} {sandbox.state}; '
+        f"mount -t tmpfs -o size=16k,mode=0755 t {sandbox.state}; chown {sandbox.uid}:{sandbox.uid} {sandbox.state}; "
         f'head -c 16k /dev/zero > {sandbox.state}/filler || true; exec "$@"'
     )
     result = sandbox.exec("touch", "made", outer=("unshare", "-m", "sh", "-ec", script, "sh"), is_whole=False)
@@ -213,7 +219,9 @@ def test_input_that_nobody_reads_is_no_matter(sandbox):
 
 
 def test_fifty_megabytes_of_output(sandbox):
-    result = sandbox.exec("python3", "-c", "import sys\nfor i in range(800): sys.stdout.buffer.write(bytes([i % 256]) * 65536)")
+    result = sandbox.exec(
+        "python3", "-c", "import sys\nfor i in range(800): sys.stdout.buffer.write(bytes([i % 256]) * 65536)"
+    )
     expected = hashlib.sha256()
     for number in range(800):
         expected.update(bytes([number % 256]) * 65536)
@@ -264,7 +272,9 @@ def test_background_processes_end_with_the_agent(sandbox):
 
 
 def test_ps_stop_and_audit(sandbox):
-    with sandbox.start("--name", "watcher", "--", "sh", "-c", "cat /etc/shadow; echo ready; exec sleep 1000") as running:
+    with sandbox.start(
+        "--name", "watcher", "--", "sh", "-c", "cat /etc/shadow; echo ready; exec sleep 1000"
+    ) as running:
         running.read_until(b"ready")
         log = wait_until(lambda: running.log, "a session")
         listed = sandbox.command("ps")
@@ -328,7 +338,9 @@ def test_the_time_limit_ends_the_session(sandbox):
 
 def test_an_agent_can_be_told_of_denials(sandbox):
     profile = sandbox.profile('name = "x"\nextends = "default"\nexplain = "category"\n')
-    result = sandbox.exec("sh", "-c", "cat /etc/shadow; cat /etc/shadow; cat /run/gmcp-sandbox/denials", profile=profile)
+    result = sandbox.exec(
+        "sh", "-c", "cat /etc/shadow; cat /etc/shadow; cat /run/gmcp-sandbox/denials", profile=profile
+    )
     told = [line for line in result.text.splitlines() if "/etc/shadow" in line]
     assert told == ["DENY fs.read /etc/shadow (trust)"]
     assert result.err.count("gmcp-sandbox: DENY fs.read /etc/shadow (trust)") == 1
@@ -345,7 +357,11 @@ def test_the_agent_sees_its_user_its_time_zone_and_its_variables(sandbox):
 
 
 def test_the_view_has_no_more_than_it_should(sandbox):
-    result = sandbox.exec("sh", "-c", "ls -a /; echo --; ls -A ~; echo --; ls -A /tmp; echo --; ls /dev; echo --; ls /proc | grep -c '^[0-9]'")
+    result = sandbox.exec(
+        "sh",
+        "-c",
+        "ls -a /; echo --; ls -A ~; echo --; ls -A /tmp; echo --; ls /dev; echo --; ls /proc | grep -c '^[0-9]'",
+    )
     root, home, tmp, dev, processes = result.text.split("--\n")
     assert not set(root.split()) & {"boot", "mnt", "media", "lost+found"}
     assert home.split() == [".gitconfig"]

@@ -207,7 +207,11 @@ def test_nothing_got_out(run):
         for name in files:
             path = Path(directory, name)
             if not path.is_symlink() and path.stat().st_nlink == 1 and SECRET in path.read_text(errors="replace"):
-                assert (path.parent.name, path.name) in (("work", "server.pem"), ("sub", ".env.production"), (".aws", "credentials"))
+                assert (path.parent.name, path.name) in (
+                    ("work", "server.pem"),
+                    ("sub", ".env.production"),
+                    (".aws", "credentials"),
+                )
 
 
 def test_the_host_is_as_it_was(run):
@@ -218,7 +222,15 @@ def test_the_host_is_as_it_was(run):
         assert all(name.endswith(".sample") for name in os.listdir(hooks)), os.listdir(hooks)
     config = (work / ".git" / "config").read_text()
     assert "/tmp" not in config and "fsmonitor" not in config and "!" not in config
-    for name in (".envrc", ".bashrc", ".vscode/tasks.json", ".github/workflows/ci.yml", "own-hard", "plain.txt", "copied"):
+    for name in (
+        ".envrc",
+        ".bashrc",
+        ".vscode/tasks.json",
+        ".github/workflows/ci.yml",
+        "own-hard",
+        "plain.txt",
+        "copied",
+    ):
         assert not (work / name).exists() or (work / name).read_text() == "", name
     assert not os.path.exists("/usr/planted")
     assert not (box.home / "tool").exists()

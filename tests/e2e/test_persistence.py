@@ -39,21 +39,33 @@ def test_scratch_is_private_and_gone(sandbox):
 
 
 def test_listed_files_of_the_home_are_read_only(sandbox):
-    result = sandbox.exec("sh", "-c", "git config user.name; echo x >> ~/.gitconfig; rm ~/.gitconfig; mv ~/.gitconfig ~/x; git config user.name")
+    result = sandbox.exec(
+        "sh",
+        "-c",
+        "git config user.name; echo x >> ~/.gitconfig; rm ~/.gitconfig; mv ~/.gitconfig ~/x; git config user.name",
+    )
     assert result.text == "Ada\nAda\n"
     assert len(result.denials) >= 2
 
 
 @pytest.mark.needs("program:git")
 def test_a_git_worktree(sandbox):
-    _host(sandbox, "git init -q main; cd main; echo 1 > f; git add f; git commit -qm one; git worktree add -q ../tree -b topic")
+    _host(
+        sandbox,
+        "git init -q main; cd main; echo 1 > f; git add f; git commit -qm one; git worktree add -q ../tree -b topic",
+    )
     tree = sandbox.workspace / "tree"
     script = "git status --short; git log --oneline --format=%s; echo 2 > g; git add g; git commit -qm two; git log --format=%s; git branch"
     result = sandbox.exec("bash", "-euc", script, workspace=tree)
     assert result.text == "one\ntwo\none\n+ main\n* topic\n", result.err
     main = sandbox.workspace / "main"
     assert sandbox.native("git", "-C", str(main), "log", "--format=%s", "topic").text == "two\none\n"
-    attack = sandbox.exec("sh", "-c", f"echo x > {main}/.git/hooks/pre-commit; git config core.fsmonitor /tmp/x; cat {main}/f", workspace=tree)
+    attack = sandbox.exec(
+        "sh",
+        "-c",
+        f"echo x > {main}/.git/hooks/pre-commit; git config core.fsmonitor /tmp/x; cat {main}/f",
+        workspace=tree,
+    )
     assert attack.code != 0 and attack.text == ""
     assert not (main / ".git" / "hooks" / "pre-commit").exists()
     assert "fsmonitor" not in (main / ".git" / "config").read_text()
@@ -80,7 +92,9 @@ def test_a_pointer_that_an_agent_made_up_is_not_followed(sandbox):
     mine.mkdir()
     (mine / ".git").write_text(f"gitdir: {sandbox.workspace}/victim/.git\n")
     sandbox.own()
-    result = sandbox.exec("sh", "-c", f"git log; ls {sandbox.workspace}/victim; cat {sandbox.workspace}/victim/.git/HEAD", workspace=mine)
+    result = sandbox.exec(
+        "sh", "-c", f"git log; ls {sandbox.workspace}/victim; cat {sandbox.workspace}/victim/.git/HEAD", workspace=mine
+    )
     assert result.text == ""
     assert "No such file" in result.err
     assert any(record["reason"] == "trust.outside_view" for record in result.denials)

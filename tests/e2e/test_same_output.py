@@ -64,7 +64,9 @@ def test_tar_of_two_thousand_files(both):
 def test_gcc_builds_a_hundred_files(sandbox, both):
     names = [f"part{number}" for number in range(110)]
     for number, name in enumerate(names):
-        (sandbox.workspace / f"{name}.c").write_text(f'#include "all.h"\nint {name}(int x) {{ return x + {number}; }}\n')
+        (sandbox.workspace / f"{name}.c").write_text(
+            f'#include "all.h"\nint {name}(int x) {{ return x + {number}; }}\n'
+        )
     calls = "".join(f"    sum = {name}(sum);\n" for name in names)
     main = f'#include <stdio.h>\n#include "all.h"\nint main(void) {{\n    int sum = 0;\n{calls}    printf("%d\\n", sum);\n}}\n'
     (sandbox.workspace / "main.c").write_text(main)
@@ -137,9 +139,11 @@ def test_shell_pipelines(both):
         mkfifo p; (sed s/a/b/ < p > fifo.out) & echo banana > p; wait; cat fifo.out; rm p
         trap 'echo trapped' TERM; kill -TERM $$; (exit 7) || echo $?; set -o pipefail; false | true || echo failed
         cp -a top copy; ln -s copy sym; readlink -f sym; sed -i 's/1/one/' copy; diff top copy || true; test -e /dev/null
-        for i in 1 2 3; do (echo line $i >> appended) & done; wait; sort -o appended appended; cat appended; dd if=/dev/zero of=sparse bs=1 count=1 seek=9M 2>/dev/null
+        for i in 1 2 3; do (echo line $i >> appended) & done; wait; sort -o appended appended; cat appended
+        dd if=/dev/zero of=sparse bs=1 count=1 seek=9M 2>/dev/null
         stat -c %s sparse; cd /; echo $PWD $OLDPWD | wc -w; umask 027; cd "$OLDPWD"; mkdir m; touch m/f; stat -c %a m m/f
-        exec 5<>rw; echo five >&5; cat rw; date -u -r rw +%Y | wc -c; id -u; id -g; whoami || true; pwd; echo ~; tty || true
+        exec 5<>rw; echo five >&5; cat rw; date -u -r rw +%Y | wc -c
+        id -u; id -g; whoami || true; pwd; echo ~; tty || true
         """,
     )
 
@@ -151,7 +155,8 @@ def test_a_virtual_environment_is_made_and_used(both):
         """
         python3 -m venv --without-pip env; env/bin/python -c 'import sys; print(sys.prefix, sys.base_prefix)'
         . env/bin/activate; command -v python; python -c 'import json, ssl, ctypes; print(json.dumps([1]))'
-        python -m compileall -q env; python -m zipfile -c z.zip env/pyvenv.cfg; python -m zipfile -l z.zip | wc -l; rm z.zip
+        python -m compileall -q env; python -m zipfile -c z.zip env/pyvenv.cfg
+        python -m zipfile -l z.zip | wc -l; rm z.zip
         """,
         opaque=(r"\.pyc$",),
     )

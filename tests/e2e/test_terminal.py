@@ -73,6 +73,10 @@ def _is_stopped(pid):
         return file.read().rsplit(")", 1)[1].split()[0] == "T"
 
 
+def _wait_for_stop(pid):
+    wait_until(lambda: _is_stopped(pid), "a stopped process")
+
+
 def test_size_and_its_changes(sandbox):
     script = "trap 'stty size' WINCH; trap 'exit 7' INT; stty size; echo ready; while :; do sleep 0.05; done"
     with on_a_terminal(sandbox, "bash", "-c", script) as screen:
@@ -84,7 +88,10 @@ def test_size_and_its_changes(sandbox):
 
 
 def test_colours_and_names(sandbox):
-    script = "test -t 0 && test -t 1 && test -t 2 && printf '\\033[31mred\\033[0m\\n'; tty; ls -l $(tty) | cut -c1; echo x > /dev/tty"
+    script = (
+        "test -t 0 && test -t 1 && test -t 2 && printf '\\033[31mred\\033[0m\\n'; "
+        "tty; ls -l $(tty) | cut -c1; echo x > /dev/tty"
+    )
     with on_a_terminal(sandbox, "bash", "-c", script) as screen:
         assert screen.end() == 0
         assert b"\x1b[31mred\x1b[0m\r\n/dev/pts/0\r\nc\r\nx\r\n" in screen.shown
@@ -109,14 +116,17 @@ def test_ctrl_backslash_and_end_of_file(sandbox):
 
 
 def test_ctrl_z_stops_the_front_and_continuing_it_continues_the_agent(sandbox):
-    script = "echo ready; i=0; while read -r -t 0.05 line || [ $? -gt 128 ]; do i=$((i+1)); [ \"$line\" = q ] && exit 6; done"
+    script = """
+    echo ready
+    while read -r -t 0.05 line || [ $? -gt 128 ]; do [ "$line" = q ] && exit 6; done
+    """
     with on_a_terminal(sandbox, "bash", "-c", script) as screen:
         screen.until(b"ready")
         assert termios.tcgetattr(screen.terminal)[3] & termios.ICANON == 0
         for _ in range(2):
             screen.type(b"\x1a")
             front = screen.running.process.pid
-            wait_until(lambda front=front: _is_stopped(front), "a stopped front")
+            _wait_for_stop(front)
             assert termios.tcgetattr(screen.terminal)[3] & termios.ICANON
             assert not screen.running.supervisor.is_gone
             assert not _is_stopped(screen.running.supervisor.pid)

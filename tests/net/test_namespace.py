@@ -8,6 +8,7 @@ import pytest
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.net.namespace import RaiseLoopback
+from gmcp_sandbox.proc.plan import Stage
 
 
 def _in_new_namespace(action):
@@ -18,7 +19,7 @@ def _in_new_namespace(action):
             kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNET)
             action()
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - said, in a process that ends here
             traceback.print_exc()
         finally:
             os._exit(1)
@@ -35,7 +36,7 @@ def _talk():
 @pytest.mark.needs("userns")
 def test_programs_inside_can_talk_to_each_other():
     def action():
-        RaiseLoopback().apply(None)
+        RaiseLoopback().apply(Stage(root=b""))
         _talk()
 
     assert _in_new_namespace(action) == 0

@@ -45,8 +45,10 @@ def threads():
         path.unlink()
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(50)]
-    [each.start() for each in workers]
-    [each.join() for each in workers]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
     print(total)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         print(sum(pool.map(square, range(100))))
@@ -60,7 +62,8 @@ def processes():
     queue = multiprocessing.Queue()
     child = multiprocessing.Process(target=queue.put, args=("from a child",))
     child.start()
-    print(queue.get(timeout=20), child.join())
+    print(queue.get(timeout=20))
+    child.join()
     shared = multiprocessing.Value("i", 5)
     print(shared.value)
 
@@ -69,7 +72,12 @@ async def loop():
     child = await asyncio.create_subprocess_exec("cat", stdin=-1, stdout=-1)
     out, _ = await child.communicate(b"through a pipe")
     print(out, child.returncode)
-    server = await asyncio.start_server(lambda r, w: w.write(b"hello") or w.close(), "127.0.0.1", 0)
+
+    async def greet(_, writer):
+        writer.write(b"hello")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     print(await reader.read())
     writer.close()

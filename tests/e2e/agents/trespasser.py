@@ -11,9 +11,10 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 libc = ctypes.CDLL(None, use_errno=True)
-ATTEMPTS = {}
+ATTEMPTS: dict[str, Callable[[], object]] = {}
 OUTSIDE = sys.argv[1]
 HOME = os.environ["HOME"]
 HERE = os.getcwd()
@@ -45,7 +46,8 @@ def calls(name, number, *arguments):
 
     def function():
         ctypes.set_errno(0)
-        result = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(each) if isinstance(each, int) else each for each in arguments])
+        words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+        result = libc.syscall(ctypes.c_long(number), *words)
         if result < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
@@ -103,7 +105,10 @@ def hard_link_by_agent_to_shadow():
 
 @attempt
 def copy_of_secret():
-    return subprocess.run(["cp", ".env", "copied"], capture_output=True, text=True).stderr and (_ for _ in ()).throw(PermissionError(errno.EACCES, "cp"))
+    done = subprocess.run(["cp", ".env", "copied"], capture_output=True, text=True)
+    if "Permission denied" in done.stderr:
+        raise PermissionError(errno.EACCES, done.stderr)
+    return done
 
 
 @attempt
@@ -401,7 +406,7 @@ def main():
             try:
                 answer = ["got", str(function())]
             except OSError as error:
-                answer = ["errno", errno.errorcode.get(error.errno, str(error))]
+                answer = ["errno", errno.errorcode.get(error.errno or 0, str(error))]
             except BaseException as error:
                 answer = ["raised", repr(error)]
             os.write(child_write, json.dumps(answer).encode())
