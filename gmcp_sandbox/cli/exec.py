@@ -38,7 +38,7 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("-w", "--workspace", metavar="DIR", help="the directory to work in (default: this one)")
     parser.add_argument("--name", help="name of the agent (default: the program's)")
     parser.add_argument("--tail", action="store_true", help="show decisions on stderr as they are made")
-    parser.add_argument("--json-status", type=int, metavar="FD", help="write start and end as JSON lines there")
+    parser.add_argument("--json-status", type=_descriptor, metavar="FD", help="write start and end as JSON lines there")
     parser.add_argument("--dry-run", action="store_true", help="print view, grants and set-up; run nothing")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="agent.py|PROGRAM [ARG…]")
     parser.set_defaults(run=run)
@@ -53,10 +53,22 @@ def run(args: argparse.Namespace) -> int:
         from gmcp_sandbox.cli.preparation import prepare
 
         return show(prepare(args, os.environ))
+    _occupy_standard_descriptors()
     line = _start_supervisor()
     from gmcp_sandbox.cli.preparation import prepare
 
     return _launch(args, prepare(args, os.environ), line)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Put /dev/null where the caller has closed 0, 1 or 2.
+
+    Else a line of ours takes the number, and the agent's output
+    would be written into it.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+        pass
+    os.close(fd)
 
 
 def _start_supervisor() -> Channel:
@@ -141,6 +153,17 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
     return code
 
 
+def _descriptor(text: str) -> int:
+    """Return the number of an open descriptor."""
+    try:
+        fd = int(text)
+        os.fstat(fd)
+    except (ValueError, OSError):
+        raise argparse.ArgumentTypeError(f"{text} is no open descriptor") from None
+    return fd
+
+
 def _tell(fd: int | None, event: dict[str, Any]) -> None:
     if fd is not None:
-        os.write(fd, json.dumps(event).encode() + b"\n")
+        with contextlib.suppress(OSError):  # whoever wanted to know has gone; the agent's exit status stands
+            os.write(fd, json.dumps(event).encode() + b"\n")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ENDED = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
 """How /proc answers for a process that is gone, or has no mounts any more."""
+_GRACE_SECONDS = 1.0
 _SAY = {126: "may not be executed", 127: "was not found in the view"}
 
 
@@ -55,6 +56,8 @@ class Services:
     async def _serve_files(self) -> None:
         self._started.begin()  # the kernel queues requests until the connection is served, a moment from now
         await serve(self._assembled.filesystem, self._fuse_fd, self._on_failure)
+        # Process 1 tells how the agent ended, and its own end takes the mount away: the two arrive in either order.
+        await trio.sleep(_GRACE_SECONDS)
         self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))
 
     def _on_failure(self, error: Exception) -> None:

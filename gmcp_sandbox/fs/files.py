@@ -118,7 +118,11 @@ class Files:
         if access != os.O_RDONLY and (node.place is None or not node.place.is_writable):
             await self._ask(node, flags, pid)
             raise fail(errno.EROFS)
-        fd = self._backing.open(node, access)
+        try:
+            fd = self._backing.open(node, access)
+        except PermissionError:
+            await self._ask(node, flags, pid)  # what the host refuses was attempted all the same, and is recorded
+            raise
         try:
             await self._admit(fd, node, flags, pid)
         except BaseException:

@@ -29,7 +29,8 @@ _LOOKUP = FsStat("lookup")
 _UNLINK = FsDelete("file")
 _RMDIR = FsDelete("dir")
 _SPECIAL = {modes.S_IFREG: "file", modes.S_IFIFO: "fifo", modes.S_IFSOCK: "socket"}
-_ABSENT = (errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR)
+_ABSENT = (errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EACCES)
+"""What the host may answer for a name that it does not give; asked about and recorded like any other."""
 
 
 class Names:

@@ -266,8 +266,7 @@ class Running:
             out, err = self.process.communicate(timeout=10)
             shown = (self.seen + out)[-2000:], err[-4000:].decode(errors="replace")
             raise Hung(f"{self.process.args!r} did not end within {seconds} seconds; out, err: {shown}") from None
-        result = Result(self.process.returncode, self.seen + out, err.decode(errors="replace"), self.log, self.status)
-        return result
+        return Result(self.process.returncode, self.seen + out, err.decode(errors="replace"), self.log, self.status)
 
     def kill_all(self) -> None:
         """Kill the front and everything below, by pid."""
@@ -405,7 +404,7 @@ class Sandbox:
                 stderr=stderr,
                 pass_fds=(handle,),
                 start_new_session=True,
-                preexec_fn=_take_terminal if has_terminal else None,
+                preexec_fn=_take_terminal if has_terminal else None,  # noqa: PLW1509 - there is one thread
             )
         finally:
             os.close(handle)

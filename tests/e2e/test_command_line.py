@@ -66,6 +66,20 @@ def test_status_as_json(sandbox):
     assert isinstance(end["allowed"], int) and isinstance(end["denied"], int)
 
 
+def test_status_goes_to_an_open_descriptor_only(sandbox):
+    result = sandbox.command("exec", "--json-status", "77", "true")
+    assert result.code == 2 and "77 is no open descriptor" in result.err
+    assert not sandbox.sessions.exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_descriptors_are_no_way_in(sandbox, closed):
+    """Descriptors of our own must not take the numbers, or the agent's output would reach the supervisor as orders."""
+    script = 'echo \'{"kind":"signal","signal":9}\'; echo \'{"kind":"signal","signal":9}\' >&2; cat; exit 3'
+    result = sandbox.exec("sh", "-c", script, outer=("sh", "-c", f'exec "$@" {closed}', "sh"))
+    assert result.code == 3
+
+
 def test_a_dry_run_runs_nothing(sandbox):
     result = sandbox.exec("touch", "made", options=("--dry-run",))
     assert result.code == 0 and result.log is None
@@ -179,7 +193,8 @@ def test_a_full_disk_under_the_log_ends_the_session(sandbox):
     )
     result = sandbox.exec("python3", "-c", FILL, outer=("unshare", "-m", "sh", "-ec", script, "sh"), is_whole=False)
     assert result.code == 125, result.err
-    assert "audit log" in result.err and "No space left" in result.err and "try:" in result.err
+    assert "cannot write the audit log" in result.err and "try:" in result.err
+    assert "No space left on device" in result.err or "is the disk full?" in result.err
     assert "Traceback" not in result.err
     (session,) = (saved / "gmcp-sandbox" / "sessions").iterdir()
     found = verify(str(session))
@@ -261,7 +276,8 @@ def test_a_signal_that_the_agent_does_not_catch(sandbox):
 
 
 def test_background_processes_end_with_the_agent(sandbox):
-    script = "(trap '' HUP TERM; sleep 1000) & setsid sleep 1000 & nohup sleep 1000 2>/dev/null & echo ready; read line; exit 9"
+    sleepers = "(trap '' HUP TERM; sleep 1000) & setsid sleep 1000 & nohup sleep 1000 2>/dev/null &"
+    script = f"{sleepers} echo ready; read line; exit 9"
     with sandbox.start("--", "bash", "-c", script, stdin=subprocess.PIPE) as running:
         running.read_until(b"ready")
         family = wait_until(lambda: len(found := running.family()) >= 7 and found, "three sleepers")
@@ -309,7 +325,7 @@ def test_a_session_can_be_followed_from_outside(sandbox):
         running.read_until(b"ready")
         log = wait_until(lambda: running.log, "a session")
         follower = subprocess.Popen(
-            sandbox._as_user(sandbox.gmcp("tail", "--denied", "--json", log.name)),
+            sandbox._as_user(sandbox.gmcp("tail", "--from-start", "--denied", "--json", log.name)),
             env=sandbox.environment(),
             stdout=subprocess.PIPE,
         )
@@ -322,7 +338,7 @@ def test_a_session_can_be_followed_from_outside(sandbox):
             follower.kill()
             follower.wait()
     objects = [json.loads(line).get("object") for line in out.splitlines()]
-    assert "/etc/shadow" in objects or not objects  # it may have come too late to a short session
+    assert "/etc/shadow" in objects
 
 
 def test_limits_of_the_profile(sandbox):
@@ -347,10 +363,12 @@ def test_an_agent_can_be_told_of_denials(sandbox):
 
 
 def test_the_agent_sees_its_user_its_time_zone_and_its_variables(sandbox):
-    script = "id -u; id -g; date +%z; hostname; cat /proc/sys/kernel/hostname; echo ${TOKEN-none} $GMCP_SANDBOX $LANG; echo $$"
+    script = (
+        "id -u; id -g; date +%z; uname -n; cat /proc/sys/kernel/hostname; echo ${TOKEN-none} $GMCP_SANDBOX $LANG; :"
+    )
     env = {"TZ": "Asia/Kolkata", "TOKEN": "hunter2", "LD_PRELOAD": ""}
     result = sandbox.exec("bash", "-c", script, env=env)
-    uid, gid, zone, host, again, words, _ = result.text.splitlines()
+    uid, gid, zone, host, again, words = result.text.splitlines()
     assert (int(uid), int(gid), zone) == (sandbox.uid, sandbox.uid, "+0530")
     assert host == again == "gmcp-sandbox"
     assert words == "none 1 C.UTF-8"

@@ -99,7 +99,7 @@ CHANGING = {
     "git_config_by_small_writes": ("EACCES", "{work}/.git/config"),
     "git_config_by_rename": ("EACCES", "{work}/"),
 }
-"""Attempt → errnos that refuse it, and the beginning of the object that the log must name (None: refused by the kernel)."""
+"""Attempt → errnos that refuse it, and how the object that the log must name begins (None: the kernel refused)."""
 
 KERNEL = {
     "hard_link_by_host_to_key": "EACCES",

@@ -18,7 +18,9 @@ def _host(sandbox, script):
 
 def test_a_kept_home_is_kept_for_the_same_agent(sandbox):
     profile = sandbox.profile(KEEP)
-    make = "mkdir -p ~/.cache/x; echo mine > ~/.cache/x/file; chmod 600 ~/.cache/x/file; ln -s .cache ~/link; echo t > /tmp/t"
+    make = (
+        "cd; mkdir -p .cache/x; echo mine > .cache/x/file; chmod 600 .cache/x/file; ln -s .cache link; echo t > /tmp/t"
+    )
     assert sandbox.exec("sh", "-c", make, profile=profile, options=("--name", "ada")).code == 0
     show = "cat ~/link/x/file; stat -c '%a %u' ~/.cache/x/file; cat /tmp/t"
     again = sandbox.exec("sh", "-c", show, profile=profile, options=("--name", "ada"))
@@ -31,7 +33,7 @@ def test_a_kept_home_is_kept_for_the_same_agent(sandbox):
 
 
 def test_scratch_is_private_and_gone(sandbox):
-    script = "echo x > ~/file; echo x > /tmp/file; echo x > /var/tmp/file; echo x > /run/file; echo x > /dev/shm/f; cat ~/file /tmp/file"
+    script = "for place in ~ /tmp /var/tmp /run /dev/shm; do echo x > $place/file; done; cat ~/file /tmp/file"
     assert sandbox.exec("sh", "-c", script).text == "x\nx\n"
     result = sandbox.exec("sh", "-c", "ls ~ /var/tmp /run /dev/shm; ls /tmp | grep file")
     assert set(result.text.split()) <= {"/dev/shm:", "/run:", "/var/tmp:", f"{sandbox.home}:"}
@@ -55,7 +57,9 @@ def test_a_git_worktree(sandbox):
         "git init -q main; cd main; echo 1 > f; git add f; git commit -qm one; git worktree add -q ../tree -b topic",
     )
     tree = sandbox.workspace / "tree"
-    script = "git status --short; git log --oneline --format=%s; echo 2 > g; git add g; git commit -qm two; git log --format=%s; git branch"
+    script = (
+        "git status -s; git log --format=%s; touch g; git add g; git commit -qm two; git log --format=%s; git branch"
+    )
     result = sandbox.exec("bash", "-euc", script, workspace=tree)
     assert result.text == "one\ntwo\none\n+ main\n* topic\n", result.err
     main = sandbox.workspace / "main"
@@ -75,11 +79,14 @@ def test_a_git_worktree(sandbox):
 def test_a_submodule(sandbox):
     script = """
     git init -q lib; (cd lib; echo 1 > f; git add f; git commit -qm lib)
-    git init -q super; cd super; git -c protocol.file.allow=always submodule add -q "$PWD/../lib" sub; git commit -qm super
+    git init -q super; cd super
+    git -c protocol.file.allow=always submodule add -q "$PWD/../lib" sub; git commit -qm super
     """
     _host(sandbox, script)
     sub = sandbox.workspace / "super" / "sub"
-    inside = "git status --short; echo 2 > g; git add g; git commit -qm two; git log --format=%s; git rev-parse --show-toplevel"
+    inside = (
+        "git status --short; touch g; git add g; git commit -qm two; git log --format=%s; git rev-parse --show-toplevel"
+    )
     result = sandbox.exec("bash", "-euc", inside, workspace=sub)
     assert result.text == f"two\nlib\n{sub}\n", result.err
     assert "new commits" in sandbox.native("git", "-C", str(sandbox.workspace / "super"), "status").text

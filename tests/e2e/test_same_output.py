@@ -54,7 +54,8 @@ def test_tar_of_two_thousand_files(both):
         mkdir -p in/{0..19}; for d in in/*; do for i in {1..100}; do echo "$d $i" > $d/f$i; done; done
         ln -s 1/f1 in/link; ln in/2/f2 in/hard; chmod 600 in/3/f3; touch -d @1700000000 in/4/f4; mkfifo in/pipe
         tar --sort=name --mtime=@1 --numeric-owner -cf a.tar in; tar -tf a.tar | md5sum; mkdir out; tar -xf a.tar -C out
-        diff -r --no-dereference in/5 out/in/5; find out | wc -l; stat -c '%a %h %F %s' out/in/link out/in/hard out/in/pipe
+        diff -r --no-dereference in/5 out/in/5; find out | wc -l
+        stat -c '%a %h %F %s' out/in/link out/in/hard out/in/pipe
         tar -czf b.tgz -C out in/6; tar -tzf b.tgz | sort | head -3; rm b.tgz; rm -r in
         """,
     )
@@ -68,7 +69,8 @@ def test_gcc_builds_a_hundred_files(sandbox, both):
             f'#include "all.h"\nint {name}(int x) {{ return x + {number}; }}\n'
         )
     calls = "".join(f"    sum = {name}(sum);\n" for name in names)
-    main = f'#include <stdio.h>\n#include "all.h"\nint main(void) {{\n    int sum = 0;\n{calls}    printf("%d\\n", sum);\n}}\n'
+    head = '#include <stdio.h>\n#include "all.h"\nint main(void) {\n    int sum = 0;\n'
+    main = f'{head}{calls}    printf("%d\\n", sum);\n}}\n'
     (sandbox.workspace / "main.c").write_text(main)
     (sandbox.workspace / "all.h").write_text("".join(f"int {name}(int x);\n" for name in names))
     (sandbox.workspace / "Makefile").write_text(
@@ -91,7 +93,10 @@ def test_node_runs_a_script(both):
     fs.watch('a', () => {}).close();
     new Worker("require('worker_threads').parentPort.postMessage(6 * 7)", { eval: true }).on('message', (m) => {
         console.log('worker says', m);
-        import('fs/promises').then(async (p) => { await p.rename('a/b/c.json', 'd.json'); console.log(await p.readdir('.')); });
+        import('fs/promises').then(async (p) => {
+            await p.rename('a/b/c.json', 'd.json');
+            console.log(await p.readdir('.'));
+        });
     });
     """
     both("node", "-e", script)
@@ -102,15 +107,18 @@ def test_node_runs_a_script(both):
 def test_sqlite(both, journal):
     statements = (
         f"pragma journal_mode={journal}; create table t(a integer primary key, b text);"
-        "with recursive c(x) as (select 1 union all select x+1 from c where x < 3000) insert into t select x, 'row '||x from c;"
+        "with recursive c(x) as (select 1 union all select x+1 from c where x < 3000) "
+        "insert into t select x, 'row '||x from c;"
     )
     both(
         "bash",
         "-euc",
         f"""
         sqlite3 a.db "{statements}"
-        for i in 1 2 3; do sqlite3 -cmd '.timeout 20000' a.db "update t set b=b||'x' where a % $((i + 1)) = 0" & done; wait
-        sqlite3 a.db "begin; delete from t where a < 100; rollback; select count(*), sum(length(b)) from t; pragma journal_mode"
+        for i in 1 2 3; do sqlite3 -cmd '.timeout 20000' a.db "update t set b=b||'x' where a % $((i + 1)) = 0" & done
+        wait
+        sqlite3 a.db "begin; delete from t where a < 100; rollback"
+        sqlite3 a.db "select count(*), sum(length(b)) from t; pragma journal_mode"
         sqlite3 a.db "pragma integrity_check; select * from t where a in (1, 2000); vacuum"
         ls; python3 -c '
 import sqlite3
@@ -134,14 +142,18 @@ def test_shell_pipelines(both):
         "bash",
         "-euc",
         r"""
-        seq 5000 | awk '{ s += $1; print $1 % 97 } END { print s > "sum" }' | sort -n | uniq -c | sort -rn | head -20 | tee top
-        cat < sum; cat <<< here; paste -d, <(seq 3) <(seq 4 6); printf '%s\n' {a..e} | xargs -P 4 -n 1 sh -c 'echo $0' | sort
+        seq 5000 | awk '{ s += $1; print $1 % 97 } END { print s > "sum" }' | sort -n |
+            uniq -c | sort -rn | head -20 | tee top
+        cat < sum; cat <<< here; paste -d, <(seq 3) <(seq 4 6)
+        printf '%s\n' {a..e} | xargs -P 4 -n 1 sh -c 'echo $0' | sort
         mkfifo p; (sed s/a/b/ < p > fifo.out) & echo banana > p; wait; cat fifo.out; rm p
         trap 'echo trapped' TERM; kill -TERM $$; (exit 7) || echo $?; set -o pipefail; false | true || echo failed
-        cp -a top copy; ln -s copy sym; readlink -f sym; sed -i 's/1/one/' copy; diff top copy || true; test -e /dev/null
+        cp -a top copy; ln -s copy sym; readlink -f sym; sed -i 's/1/one/' copy; diff top copy || true
+        test -e /dev/null
         for i in 1 2 3; do (echo line $i >> appended) & done; wait; sort -o appended appended; cat appended
         dd if=/dev/zero of=sparse bs=1 count=1 seek=9M 2>/dev/null
-        stat -c %s sparse; cd /; echo $PWD $OLDPWD | wc -w; umask 027; cd "$OLDPWD"; mkdir m; touch m/f; stat -c %a m m/f
+        stat -c %s sparse
+        cd /; echo $PWD $OLDPWD | wc -w; umask 027; cd "$OLDPWD"; mkdir m; touch m/f; stat -c %a m m/f
         exec 5<>rw; echo five >&5; cat rw; date -u -r rw +%Y | wc -c
         id -u; id -g; whoami || true; pwd; echo ~; tty || true
         """,

@@ -14,7 +14,7 @@ import signal
 import pyseccomp
 import pytest
 
-from gmcp_sandbox.calls.refusals import refused_calls, refusals
+from gmcp_sandbox.calls.refusals import refusals, refused_calls
 from gmcp_sandbox.calls.syscalls import NEWER
 from gmcp_sandbox.proc.filter import LoadFilter, unnamed_numbers
 from tests.proc.sandbox_run import on_terminal, read_until, run
