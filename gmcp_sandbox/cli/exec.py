@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def _occupy_standard_descriptors() -> None:
     """Put /dev/null where the caller has closed 0, 1 or 2.
 
-    Else a line of ours takes the number, and the agent's output
-    would be written into it.
+    Else a line of ours takes the number, and the agent's output would be written into it.
     """
     while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
         pass

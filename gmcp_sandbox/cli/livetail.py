@@ -45,6 +45,7 @@ def _follow(session: SessionDir, colour: str, over: int) -> NoReturn:
     poller = select.poll()
     poller.register(over, select.POLLIN)
     painter = Painter(sys.stderr, colour)
+    end = "\r\n" if sys.stderr.isatty() else "\n"  # the front may have made the terminal raw
     follower = None
     is_over = False
     try:
@@ -55,7 +56,7 @@ def _follow(session: SessionDir, colour: str, over: int) -> NoReturn:
             for entry in follower.poll() if follower is not None else ():
                 line = text_line(entry, painter)
                 if line is not None:
-                    print(line, file=sys.stderr)
+                    print(line, file=sys.stderr, end=end)
             sys.stderr.flush()
     finally:
         os._exit(0)

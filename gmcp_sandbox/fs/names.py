@@ -161,7 +161,8 @@ class Names:
             await self._core.identities.apply(node)
         target = self._permits.settle(node)
         path = self._permits.path_of(parent, name)
-        label = self._permits.labels.of(path)
+        labels = self._permits.labels
+        label = labels.of_link(path) if node.is_symlink else labels.of(path)
         lowers = node.label.rank > label.rank or (self._permits.guard_for(path) is not None and not node.is_file)
         args = FsCreate("hardlink", 0, target, lowers=lowers)
         await self.check_free(parent, name, Tool.FS_CREATE, args, pid)

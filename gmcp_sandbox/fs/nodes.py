@@ -100,6 +100,11 @@ class Node:
         """True for a regular file."""
         return self.kind == 0o100000
 
+    @property
+    def is_symlink(self) -> bool:
+        """True for a symbolic link."""
+        return self.kind == 0o120000
+
     def names(self) -> list[Name]:
         """Return the known names, the one that was used last first."""
         if self.parent is None:

@@ -113,7 +113,7 @@ class Renames:
         assert parent.place is not None
         return End(parent, name, path, found, parent.place.nodes.get(found.key))
 
-    async def _labels(self, old: End, new: End) -> tuple[Label, bool, set[str] | None]:
+    async def _labels(self, old: End, new: End) -> tuple[Label, bool, dict[str, bool] | None]:
         """Return what moving `old` to `new` is labelled.
 
         That is the highest label that takes part, whether a label would become lower, and the names below that were
@@ -128,18 +128,24 @@ class Renames:
             return label, False, None
         if old.stat.is_symlink:
             label = highest(label, self._permits.labels.of_link(new.path))
-        if self._permits.guard_for(new.path) is not None and (old.stat.is_symlink or old.stat.nlink > 1):
-            lowers = lowers or not old.stat.is_dir  # where it leads, and its other names, are not judged
+        lowers = lowers or self._evades_guard(old, new.path)
         if not old.stat.is_dir or not self._permits.labels.may_differ_below(old.path, new.path):
             return label, lowers, None
         names = await self._look_below(old)
-        for rest in names:
-            before, after = of(old.path + rest), of(new.path + rest)
+        of_link = self._permits.labels.of_link
+        for rest, is_link in names.items():
+            before, after = of(old.path + rest), (of_link if is_link else of)(new.path + rest)
             lowers = lowers or before.rank > after.rank
             label = highest(label, before, after)
         return label, lowers, names
 
-    async def _look_below(self, end: End) -> set[str]:
+    def _evades_guard(self, end: End, new_path: str) -> bool:
+        """True for what a guard cannot judge under a new path: where a link leads, and other names of a file."""
+        if end.stat is None or end.stat.is_dir or self._permits.guard_for(new_path) is None:
+            return False
+        return end.stat.is_symlink or end.stat.nlink > 1
+
+    async def _look_below(self, end: End) -> dict[str, bool]:
         """Return the relative paths of all that would move along, gathered off the loop.
 
         Raises:
@@ -151,7 +157,7 @@ class Renames:
         except TooMany:
             raise fail(errno.EACCES) from None
 
-    def _names_below(self, end: End) -> set[str]:
+    def _names_below(self, end: End) -> dict[str, bool]:
         try:
             return names_below(self._open(end), _MOST_MOVED)
         except TooMany:
@@ -199,11 +205,13 @@ class Renames:
 
     def _move(self, old: End, new: End, flags: int) -> None:
         """Do it, if both ends are still what was judged."""
-        for end in (old, new):
+        is_exchange = bool(flags & kernel.RENAME_EXCHANGE)
+        for end, other in ((old, new), (new, old)):
             now = self._look(end.parent, end.name)
             if (now.path, now.key) != (end.path, end.key):
                 raise fail(errno.ESTALE)
-        is_exchange = bool(flags & kernel.RENAME_EXCHANGE)
+            if (end is old or is_exchange) and self._evades_guard(now, other.path):
+                raise fail(errno.EACCES)  # it got another name while the names below the other end were read
         replaced = None if is_exchange else new.node
         if replaced is not None and replaced is not old.node and replaced.more is None:
             self._backing.pin(replaced)

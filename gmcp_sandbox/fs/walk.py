@@ -19,16 +19,18 @@ class TooMany(Exception):
     """There is more than may be looked at, or it is too deep."""
 
 
-def names_below(top: int, most: int) -> set[str]:
-    """Return relative paths (`/a`, `/a/b`) of all that is below a directory; closes `top`.
+def names_below(top: int, most: int) -> dict[str, bool]:
+    """Return relative paths (`/a`, `/a/b`) of all that is below a directory, and whether each is a symbolic link.
+
+    Closes `top`.
 
     Raises:
         TooMany: more than `most`.
         OSError: something cannot be read.
     """
-    found: set[str] = set()
-    for path, _entry, _fd in entries(top):
-        found.add(path)
+    found: dict[str, bool] = {}
+    for path, entry, _fd in entries(top):
+        found[path] = entry.is_symlink()
         if len(found) > most:
             raise TooMany
     return found

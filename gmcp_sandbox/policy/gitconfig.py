@@ -129,7 +129,7 @@ class _Reader:
         return Entry(section[0], section[1], found[1].lower(), value)
 
     def _value(self) -> str:
-        pieces: list[str] = []
+        pieces: list[str] = []  # none is empty
         kept = 0  # what follows pieces[:kept] is blank, or a comment
         is_quoted = False
         while (char := self._text[self._at : self._at + 1]) not in ("\n", ""):
@@ -139,7 +139,7 @@ class _Reader:
                 kept = len(pieces)
                 continue
             text, is_kept = self._piece(char, is_quoted)
-            if is_kept or any(pieces):
+            if text and (is_kept or pieces):
                 pieces.append(text)
             if is_kept:
                 kept = len(pieces)

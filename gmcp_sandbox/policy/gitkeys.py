@@ -47,6 +47,7 @@ _LFS = frozenset(
         "git-lfs filter-process --skip",
     }
 )
+_LAYOUT = re.compile(r"[A-Za-z@(),/+| ]*")
 _HELPER_URL = re.compile(r"\s*(?:ext|fd)::", re.IGNORECASE)
 _ALIASED = frozenset(
     {
@@ -74,8 +75,23 @@ def _unless(*harmless: str | frozenset[str]) -> _Judge:
 
 
 def _alias(_entry: Entry, value: str) -> bool:
-    words = value.split()
-    return bool(words) and (words[0] not in _ALIASED or "--ext-diff" in words or "--textconv" in words)
+    words = value.replace('"', "").replace("'", "").replace("\\", "").split()
+    return bool(words) and (words[0] not in _ALIASED or any(map(_is_acting, words)))
+
+
+def _is_acting(word: str) -> bool:
+    """True for an option by which a subcommand that only looks would run something, or write to any file."""
+    return word in ("--ext-diff", "--textconv") or word.partition("=")[0] == "--output"
+
+
+def _tool(_entry: Entry, value: str) -> bool:
+    """git-mergetool--lib reads the shell script of this name below git's own directory, wherever `..` leads."""
+    return "/" in value
+
+
+def _layout(_entry: Entry, value: str) -> bool:
+    """The layout goes into a command line of vim, and vim runs programs."""
+    return _LAYOUT.fullmatch(value) is None
 
 
 def _url(_entry: Entry, value: str) -> bool:
@@ -123,6 +139,11 @@ _JUDGES: dict[tuple[str, str], _Judge] = {
     ("difftool", "path"): _not_empty,
     ("mergetool", "cmd"): _not_empty,
     ("mergetool", "path"): _not_empty,
+    ("mergetool", "layout"): _layout,
+    ("merge", "tool"): _tool,
+    ("merge", "guitool"): _tool,
+    ("diff", "tool"): _tool,
+    ("diff", "guitool"): _tool,
     ("uploadpack", "packobjectshook"): _not_empty,
     ("gc", "recentobjectshook"): _not_empty,
     ("hook", "command"): _not_empty,
@@ -149,6 +170,7 @@ _JUDGES: dict[tuple[str, str], _Judge] = {
     ("web", "browser"): _not_empty,
     ("help", "browser"): _not_empty,
     ("instaweb", "*"): _not_empty,
+    ("http", "savecookies"): _unless("", "false", "no", "off", "0"),  # writes what a server says to any file
     ("lfs", "path"): _not_empty,
     ("lfs", "clean"): _unless("", _LFS),
     ("lfs", "smudge"): _unless("", _LFS),

@@ -79,3 +79,9 @@ def test_entries_before_an_error_are_kept() -> None:
     config = parse_git_config(b"[core]\nfsmonitor = evil\n<<<<<<< HEAD\n")
     assert [entry.key for entry in config.entries] == ["core.fsmonitor"]
     assert config.error is not None
+
+
+def test_a_value_of_empty_continuations_takes_no_square_of_its_length() -> None:
+    count = 60_000  # with a square it is minutes
+    (entry,) = parse_git_config(b"[a]\nb = " + b"\\\n " * count + b"c").entries
+    assert entry.value == "c"

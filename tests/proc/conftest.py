@@ -11,5 +11,5 @@ from tests.deadline import within
 
 @pytest.fixture(autouse=True)
 def _bounded() -> Iterator[None]:
-    with within(60):
+    with within(30):
         yield
