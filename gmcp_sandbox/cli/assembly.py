@@ -23,7 +23,7 @@ from gmcp_sandbox.policy.state import SessionState
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
-    from gmcp_sandbox.cli.preparation import Preparation
+    from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmcp_sandbox.cli.planning import plan_of
-from gmcp_sandbox.cli.preparation import Preparation
+from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.cli.supervisor import enforced
 from gmcp_sandbox.cli.terminal import columns, visible
 from gmcp_sandbox.proc.stdio import Stdio

@@ -14,10 +14,12 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from gmcp_sandbox.errors import UsageError
+
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.livetail import LiveTail
     from gmcp_sandbox.cli.main import Subparsers
-    from gmcp_sandbox.cli.preparation import Preparation
+    from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
 
@@ -46,6 +48,14 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the agent; return the exit status of the table in the README."""
+    try:
+        return _run(args)
+    except UsageError as mistake:
+        mistake.exit_code = SANDBOX_FAILED  # 2 may be the agent's own
+        raise
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
     if args.dry_run:
@@ -53,21 +63,10 @@ def run(args: argparse.Namespace) -> int:
         from gmcp_sandbox.cli.preparation import prepare
 
         return show(prepare(args, os.environ))
-    _occupy_standard_descriptors()
     line = _start_supervisor()
-    from gmcp_sandbox.cli.preparation import prepare
+    from gmcp_sandbox.cli.preparation import prepare  # after the fork: both processes import at the same time
 
     return _launch(args, prepare(args, os.environ), line)
-
-
-def _occupy_standard_descriptors() -> None:
-    """Put /dev/null where the caller has closed 0, 1 or 2.
-
-    Else a line of ours takes the number, and the agent's output would be written into it.
-    """
-    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
-        pass
-    os.close(fd)
 
 
 def _start_supervisor() -> Channel:

@@ -25,6 +25,8 @@ from gmcp_sandbox.errors import SandboxError
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+USAGE = 2
+EXEC_FAILED = 125
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 _OPTIONS_WITH_VALUE = frozenset({"--color"})
@@ -70,13 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    parser = build_parser(command_word(words))
+    word = command_word(words)
+    parser = build_parser(word)
     try:
         args = parser.parse_args(words)
     except SystemExit as end:  # argparse has printed help, the version or a usage error
-        return end.code if isinstance(end.code, int) else 2
-    status: int = args.run(args)
-    return status
+        status = end.code if isinstance(end.code, int) else USAGE
+        return EXEC_FAILED if word == "exec" and status == USAGE else status  # USAGE may be the agent's own
+    ended: int = args.run(args)
+    return ended
 
 
 def command_word(words: Sequence[str]) -> str | None:

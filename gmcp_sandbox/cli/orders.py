@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from gmcp_sandbox.cli.preparation import Preparation
+from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.monitor.statedir import SessionDir
 from gmcp_sandbox.proc.channel import Channel
 from gmcp_sandbox.proc.stdio import Stdio

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmcp_sandbox.cli.preparation import Preparation
+from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.fs.mount import MountFuse
 from gmcp_sandbox.net.namespace import RaiseLoopback
 from gmcp_sandbox.proc.blueprint import Shells, draw

@@ -15,36 +15,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
+from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.errors import AgentError, HostError, UsageError
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
 from gmcp_sandbox.monitor.statedir import state_root
 from gmcp_sandbox.policy.profile import Profile
-from gmcp_sandbox.policy.view import View
 from gmcp_sandbox.proc.environment import allowed_environment
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.program import Program
 
 if TYPE_CHECKING:
     from gmcp_sandbox.monitor.statedir import StateDir
-
-
-class Preparation(msgspec.Struct, frozen=True):
-    """What will be run, under which policy, in which view.
-
-    Attributes:
-        agent: Name of the agent in records and for its persistent home.
-        workspace: Absolute host path, which is also the path inside.
-    """
-
-    agent: str
-    workspace: str
-    home: str
-    profile: Profile
-    view: View
-    identity: Identity
-    program: Program
 
 
 def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation:

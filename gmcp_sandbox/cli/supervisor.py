@@ -25,7 +25,7 @@ from gmcp_sandbox.proc import launch as proc_launch
 from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
-    from gmcp_sandbox.cli.preparation import Preparation
+    from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch

@@ -112,6 +112,7 @@ class Attributes:
         node = self._table.get(node_id)
         if node.place is None:
             raise fail(errno.EROFS)
+        await self._core.identities.apply_to_links(node)
         await self._ask(node, change, pid)
         if change.size is not None:
             await self._core.files.truncate(node, change.size, handle, pid)

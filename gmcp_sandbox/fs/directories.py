@@ -2,6 +2,8 @@
 
 - A handle lists the names as they were when it was (re)wound: offsets stay what they are while entries come and go, no
   name that was there all the time is missed or told twice.
+- All open directories together hold a bounded amount of names: beyond it they cannot be read (ENFILE), unless one alone
+  is that large.
 - Fixed names stand in the listing of the directory that they lie in; hidden ones do not.
 - An entry comes with attributes (and counts as a look-up) only when its label is the directory's own: what carries a
   higher label is looked up, and asked for, by itself.
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 _OPEN = FsList("opendir")
 _READ = FsList("readdir")
+_MOST_BYTES = 128 << 20
+_NAME_BYTES = 64
+"""What a name costs beside its own bytes."""
 _READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 Emit = Callable[[bytes, Node, Stat, int, bool], bool]
@@ -35,24 +40,27 @@ know the node by it (a look-up). False when the reply is full."""
 class Listing:
     """An open directory."""
 
-    __slots__ = ("names", "node", "pid")
+    __slots__ = ("names", "node", "pid", "size")
 
     def __init__(self, node: Node, pid: int) -> None:
         self.node = node
         self.pid = pid
         self.names: list[bytes] | None = None
+        self.size = 0
 
 
 class Directories:
     """What can be done to open directories."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._core = core
         self._table = core.table
         self._backing = core.backing
         self._permits = core.permits
         self._listings: dict[int, Listing] = {}
         self._next = 1
+        self._held = 0
 
     async def open(self, node_id: int, pid: int) -> int:
         """Open a directory and return the handle's number."""
@@ -77,10 +85,25 @@ class Directories:
         node = listing.node
         await self._permits.on_node(node, Tool.FS_LIST, _READ, listing.pid)
         if listing.names is None or start == 0:
-            listing.names = self._names(node)
+            self._take(listing)
+        assert listing.names is not None
         for position in range(start, len(listing.names)):
             if not self._entry(node, listing.names[position], position + 1, emit):
                 return
+
+    def _take(self, listing: Listing) -> None:
+        """Take down the names as they are now.
+
+        Raises:
+            OSError: ENFILE, when that would be too much beside what other open directories hold.
+        """
+        names = self._names(listing.node)
+        size = sum(map(len, names)) + _NAME_BYTES * len(names)
+        others = self._held - listing.size
+        if others and others + size > self._most_bytes:
+            raise fail(errno.ENFILE)
+        listing.names, listing.size = names, size
+        self._held = others + size
 
     def _names(self, node: Node) -> list[bytes]:
         fixed = node.children or {}
@@ -122,7 +145,9 @@ class Directories:
 
     def release(self, number: int) -> None:
         """Close a handle."""
-        self._listings.pop(number, None)
+        listing = self._listings.pop(number, None)
+        if listing is not None:
+            self._held -= listing.size
 
     async def fsync(self, number: int) -> None:
         """Bring a directory to the disk."""
@@ -138,3 +163,4 @@ class Directories:
     def close(self) -> None:
         """Close every handle."""
         self._listings.clear()
+        self._held = 0

@@ -1,9 +1,10 @@
-"""Hard links to secrets that are older than the session.
+"""Hard links to secrets and to guarded files that are older than the session.
 
 A name tells a label, but an inode may have another name that tells a higher one. Before the first file with more than
-one link is opened in a writable mount, the secret places of the host and the writable mounts are walked once, and every
-object that any of these names labels higher is remembered by device and inode number.
+one link is opened or changed in a writable mount, the secret places of the host and the writable mounts are walked
+once, and every object that any of these names labels higher is remembered by device and inode number.
 
+- A file that has a content guard under another name only is watched: nobody would judge what is written to it.
 - When the walk cannot be finished, every file with several links counts as secret: the doubt is the agent's loss.
 - Links that the host makes after the walk are not seen; links of the agent are judged when it makes them.
 """
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from gmcp_sandbox import kernel
-from gmcp_sandbox.calls.labels import SECRET, Label, highest
-from gmcp_sandbox.fs.nodes import STALE, Node
+from gmcp_sandbox.calls.labels import SECRET, WATCHED, Label, highest
+from gmcp_sandbox.fs.nodes import STALE, Fixed, Node
 from gmcp_sandbox.fs.walk import TooMany, entries
 from gmcp_sandbox.policy.profile import MountMode
 
@@ -42,9 +43,19 @@ class Identities:
         self._core = core
         self._secret_places = tuple(secret_places)
         self._labels: dict[Inode, Label] = {}
+        self._guarded: set[Inode] = set()
         self._is_complete = True
         self._is_gathered = False
         self._lock = trio.Lock()
+
+    async def apply_to_links(self, node: Node) -> None:
+        """Do as `apply`, if the file has several links.
+
+        Raises:
+            OSError: ESTALE, when it is gone.
+        """
+        if node.is_file and not isinstance(node, Fixed) and self._core.backing.stat(node).nlink > 1:
+            await self.apply(node)
 
     async def apply(self, node: Node) -> None:
         """Raise the label of a file with several links to what any of its names demands."""
@@ -54,11 +65,20 @@ class Identities:
             async with self._lock:
                 if not self._is_gathered:
                     await self._gather()
-        device, number, _ = node.key
-        label = self._labels.get((device, number)) if self._is_complete else SECRET
+        label = self._label_of(node, node.key[:2])
         if label is not None and label.rank > node.sticky.rank:
             node.sticky = label
             node.generation = STALE
+
+    def _label_of(self, node: Node, inode: Inode) -> Label | None:
+        if not self._is_complete:
+            return SECRET
+        label = self._labels.get(inode)
+        if inode in self._guarded:
+            self._core.permits.settle(node)
+            if node.guard is None:
+                return highest(WATCHED, label or WATCHED)
+        return label
 
     async def _gather(self) -> None:
         try:
@@ -78,7 +98,7 @@ class Identities:
             self._labels[inode] = SECRET
 
     async def _gather_mount(self, path: str, mount: Place) -> None:
-        """Take down the files with several links that some name in a writable mount labels higher than the mount."""
+        """Take down the files with several links that some name in a writable mount labels higher, or guards."""
         top = self._core.tree.descriptor(path)
         if top is None:
             return
@@ -97,6 +117,8 @@ class Identities:
                 label = self._core.permits.labels.of(prefix + rest)
                 if label.rank > mount.label.rank:
                     self._labels[inode] = highest(label, self._labels.get(inode, label))
+                if self._core.permits.guard_for(prefix + rest) is not None:
+                    self._guarded.add(inode)
 
 
 def _linked_files(walk: Iterable[tuple[str, os.DirEntry[str], int]]) -> list[tuple[str, Inode]] | None:

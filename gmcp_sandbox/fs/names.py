@@ -157,8 +157,7 @@ class Names:
         node, parent = self._table.get(node_id), self._table.get(parent_id)
         if node.place is not parent.place or isinstance(node, Fixed):
             raise fail(errno.EXDEV)
-        if self._backing.stat(node).nlink > 1:
-            await self._core.identities.apply(node)
+        await self._core.identities.apply_to_links(node)
         target = self._permits.settle(node)
         path = self._permits.path_of(parent, name)
         labels = self._permits.labels

@@ -27,6 +27,7 @@ class Xattrs:
     """What can be done to extended attributes."""
 
     def __init__(self, core: Core) -> None:
+        self._core = core
         self._table = core.table
         self._backing = core.backing
         self._permits = core.permits
@@ -80,6 +81,7 @@ class Xattrs:
 
     async def _may_change(self, node_id: int, name: bytes, op: str, pid: int) -> Node:
         node = self._table.get(node_id)
+        await self._core.identities.apply_to_links(node)
         args = FsSetattr(op, xattr=spell(name))  # type: ignore[arg-type]
         await self._permits.on_node(node, Tool.FS_SETATTR, args, pid)
         if node.place is None or not node.place.is_writable:

@@ -18,6 +18,8 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 from gmcp_sandbox.monitor.procfacts import ProcessIdentity, identify
 from gmcp_sandbox.monitor.statedir import Meta, SessionDir, StateDir
+from tests.cli.launches import Place, Served
+from tests.deadline import within
 
 _ALLOW = (Verdict(Layer.SCHEMA, Outcome.ALLOW, "schema.ok"),)
 _DENY = (Verdict(Layer.TRUST, Outcome.DENY, "trust.no_capability", "no grant for secret"),)
@@ -119,3 +121,25 @@ def sessions(state_home: Path) -> Iterator[Sessions]:
 @pytest.fixture
 def decide() -> Callable[[SessionDir, int, str], Decision]:
     return decision
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A home directory with a project in it, of this test."""
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def served(place: Place) -> Iterator[Callable[..., Served]]:
+    """Start a real session of these words of `exec`; all of them end with the test, and none takes for ever."""
+    state = StateDir.open(place.environ)
+    started: list[Served] = []
+
+    def start(*words: str) -> Served:
+        started.append(Served(place.prepare(*words), state.create_session()))
+        return started[-1]
+
+    with within(60):
+        yield start
+        for each in started:
+            each.close()

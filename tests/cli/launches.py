@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import signal
+import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
+from gmcp_sandbox.cli import supervisor
 from gmcp_sandbox.cli.main import build_parser
+from gmcp_sandbox.cli.planning import plan_of
 from gmcp_sandbox.cli.preparation import Preparation, prepare
+from gmcp_sandbox.errors import SandboxError
+from gmcp_sandbox.monitor.statedir import SessionDir
+from gmcp_sandbox.proc import launch
+from gmcp_sandbox.proc.channel import Channel
+from gmcp_sandbox.proc.stdio import Stdio
+from tests.children import fork
 
 
 def words_of_exec(*words: str) -> argparse.Namespace:
@@ -36,9 +48,98 @@ class Place:
     def profile(self, text: str) -> str:
         """Write a profile that extends the default one; return its path."""
         path = self.home / "own.toml"
-        path.write_text(f'schema = 1\nname = "own"\nextends = "default"\n{text}')
+        path.write_text(f'name = "own"\nextends = "default"\n{text}')
         return str(path)
 
     def prepare(self, *words: str, **environ: str) -> Preparation:
         """Prepare what `exec` would in the project."""
         return prepare(words_of_exec("-w", str(self.work), *words), self.environ | environ)
+
+
+class Served:
+    """A real session, served by a child as by the supervisor; the test is the front and reads the agent's output.
+
+    Attributes:
+        output: The reading end of the agent's stdout and stderr.
+        front: The front's line to process 1.
+        report: The front's line to the supervisor.
+        pid: Of the supervisor.
+    """
+
+    def __init__(self, prepared: Preparation, session: SessionDir) -> None:
+        self.output, out = os.pipe()
+        if prepared.identity.is_root:
+            os.fchown(out, prepared.identity.base_uid, prepared.identity.base_gid)
+        stdio = Stdio((os.open("/dev/null", os.O_RDONLY), out, os.dup(out)), (None, None, None))
+        self.front, agent_line = Channel.pair()
+        self.report, supervisor_line = Channel.pair()
+        self._ended, ended = os.pipe()
+        self.pid = fork()
+        if self.pid == 0:
+            os.setsid()
+            for end in (self.output, self._ended):
+                os.close(end)
+            self.front.close()
+            self.report.close()
+            _serve(prepared, session, stdio, (agent_line, supervisor_line, ended))
+        os.close(ended)
+        stdio.close_agent_side()
+        agent_line.close()
+        supervisor_line.close()
+        self._final: dict[str, Any] | None = None
+
+    def family(self) -> list[int]:
+        """Return the pids below the supervisor: the stage, process 1, the agent, …"""
+        found: list[int] = []
+        waiting = [self.pid]
+        while waiting:
+            parent = waiting.pop(0)
+            children = Path(f"/proc/{parent}/task/{parent}/children")
+            if children.exists():
+                waiting += (now := [int(word) for word in children.read_text().split()])
+                found += now
+        return found
+
+    def until(self, marker: bytes) -> bytes:
+        """Return the agent's output up to a marker."""
+        text = b""
+        while marker not in text:
+            part = os.read(self.output, 65536)
+            assert part, f"the end came before {marker!r}: {text!r}"
+            text += part
+        return text
+
+    def final(self) -> dict[str, Any]:
+        """Wait for the end; return the last message to the front."""
+        if self._final is None:
+            with open(self._ended, "rb") as file:
+                text = file.read()
+            os.waitpid(self.pid, 0)
+            self._final = json.loads(text)
+        return self._final
+
+    def close(self) -> None:
+        if self._final is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self._ended)
+        os.close(self.output)
+        self.front.close()
+        self.report.close()
+
+
+def _serve(
+    prepared: Preparation, session: SessionDir, stdio: Stdio, lines: tuple[Channel, Channel, int]
+) -> NoReturn:
+    agent_line, supervisor_line, ended = lines
+    final: dict[str, Any] = {"code": 125, "error": "no end"}
+    try:
+        started = launch.start(plan_of(prepared, stdio), agent_line)
+        final = supervisor._serve(prepared, session, started, supervisor_line)
+    except SandboxError as error:
+        final = {"code": error.exit_code, "error": str(error)}
+    except BaseException:  # noqa: BLE001 - told to the test
+        final = {"code": 125, "error": traceback.format_exc()}
+    finally:
+        os.write(ended, json.dumps(final).encode())
+        os._exit(0)

@@ -68,7 +68,7 @@ def test_status_as_json(sandbox):
 
 def test_status_goes_to_an_open_descriptor_only(sandbox):
     result = sandbox.command("exec", "--json-status", "77", "true")
-    assert result.code == 2 and "77 is no open descriptor" in result.err
+    assert result.code == 125 and "77 is no open descriptor" in result.err
     assert not sandbox.sessions.exists()
 
 
@@ -100,7 +100,7 @@ def test_the_agents_name_is_recorded(sandbox):
 def test_some_directories_are_no_workspace(sandbox, where):
     place = {"home": str(sandbox.home), "state": str(sandbox.state)}.get(where, where)
     result = sandbox.exec("true", workspace=Path(place))
-    assert result.code == 2 and result.log is None
+    assert result.code == 125 and result.log is None
     assert "cannot be the workspace" in result.err and "-w DIR" in result.err
 
 

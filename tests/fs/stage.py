@@ -63,7 +63,7 @@ class GlobLabels:
         return label
 
     def of_link(self, path: str) -> Label:
-        return self.of(path)
+        return highest(self.of(path), self.of(path + "/below"))
 
     def may_differ_below(self, old: str, new: str) -> bool:
         return bool(self._rules)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gmcp_sandbox.fs.directories import Directories
 from gmcp_sandbox.fs.nodes import Node
 from gmcp_sandbox.fs.stats import Stat
 from tests.fs.conftest import PID, Agent, Begin
@@ -114,3 +115,26 @@ async def test_fsync_of_a_directory(begin: Begin, ws: Path) -> None:
     agent = begin()
     number = await agent.core.directories.open((await agent.node("/ws")).id, PID)
     await agent.core.directories.fsync(number)
+
+
+async def test_many_open_directories_hold_a_bounded_amount_of_names(begin: Begin, ws: Path) -> None:
+    for index in range(50):
+        (ws / f"{index:0100d}").write_text("")
+    agent = begin()
+    node = await agent.node("/ws")
+    directories = Directories(agent.core, most_bytes=3 * 50 * 200)
+    numbers = [await directories.open(node.id, PID) for _ in range(40)]
+    full = 0
+    for number in numbers:
+        try:
+            await directories.read(number, 0, Page(3).emit)
+        except OSError as error:
+            assert error.errno == errno.ENFILE
+            full += 1
+    assert 0 < full < 40
+    for number in numbers:
+        directories.release(number)
+    alone = Directories(agent.core, most_bytes=1)
+    number = await alone.open(node.id, PID)
+    for _ in range(2):
+        await alone.read(number, 0, Page(3).emit)

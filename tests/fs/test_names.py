@@ -196,3 +196,14 @@ async def test_forgotten_nodes_vanish(begin: Begin, ws: Path) -> None:
     agent.core.table.forget(file.id, 1)
     assert len(agent.core.table) == before
     assert (await agent.node("/ws/d/f")).id > file.id
+
+
+async def test_a_link_to_a_symbolic_link_counts_as_one(begin: Begin, ws: Path) -> None:
+    (ws / ".git").mkdir()
+    agent = begin(rules={"/ws/.git/hooks/*": "watched"}, deny=[("fs.create", "watched")])
+    await agent.symlink(b"../evil", "/ws/pointer")
+    with pytest.raises(PermissionError):
+        await agent.link("/ws/pointer", "/ws/.git/hooks")
+    assert agent.calls[-1] == ("fs.create", "/ws/.git/hooks", "watched", False)
+    await agent.link("/ws/pointer", "/ws/other")
+    assert os.readlink(ws / "other") == "../evil"

@@ -134,3 +134,29 @@ async def test_two_names_of_one_object_stay(begin: Begin, ws: Path) -> None:
     await agent.rename("/ws/a", "/ws/b")
     assert sorted(os.listdir(ws)) == ["a", "b"]
     assert len(node.names()) == 2
+
+
+async def test_a_directory_brings_no_symbolic_link_in_place_of_a_watched_one(begin: Begin, ws: Path) -> None:
+    (ws / "d").mkdir()
+    agent = begin(rules={"/ws/.github/workflows/*": "watched"}, deny=[("fs.rename", "watched")])
+    await agent.symlink(b"../evil", "/ws/d/workflows")
+    with pytest.raises(PermissionError):
+        await agent.rename("/ws/d", "/ws/.github")
+    assert agent.calls[-1] == ("fs.rename", "/ws/d", "watched", False)
+    await agent.unlink("/ws/d/workflows")
+    await agent.mkdir("/ws/d/workflows")
+    await agent.rename("/ws/d", "/ws/.github")
+
+
+async def test_a_second_name_made_while_a_directory_is_read_stops_the_exchange(begin: Begin, ws: Path) -> None:
+    (ws / ".git" / "config").mkdir(parents=True)
+    (ws / "hooks").write_bytes(GOOD)
+    agent = begin(rules={"/ws/hooks/*": "watched"})
+    for path in ("/ws/hooks", "/ws/.git/config"):
+        await agent.node(path)
+    ends = (*await agent.parent("/ws/hooks"), *await agent.parent("/ws/.git/config"))
+    waiting = MeanwhileMediator(agent, agent.link("/ws/hooks", "/ws/second"))
+    agent.core.permits._mediate = waiting.mediate
+    with pytest.raises(PermissionError):
+        await agent.core.renames.rename(*ends, RENAME_EXCHANGE, PID)
+    assert (ws / ".git" / "config").is_dir()
