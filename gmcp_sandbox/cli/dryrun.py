@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from gmcp_sandbox.cli.planning import plan_of
 from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.cli.supervisor import enforced
@@ -13,10 +15,10 @@ def show(prepared: Preparation) -> int:
     """Print the preparation; return 0."""
     profile, view = prepared.profile, prepared.view
     print(f"agent      {visible(prepared.agent)}")
-    print(f"command    {' '.join(visible(word.decode(errors='surrogateescape')) for word in prepared.program.argv)}")
+    print(f"command    {' '.join(visible(os.fsdecode(word)) for word in prepared.program.argv)}")
     print(f"profile    {profile.name} (tier {profile.tier.name.lower()}, digest {profile.digest[:16]})")
     print(f"workspace  {visible(prepared.workspace)}")
-    print(f"variables  {' '.join(sorted(name.decode(errors='replace') for name in prepared.program.environment))}")
+    print(f"variables  {' '.join(visible(os.fsdecode(name)) for name in sorted(prepared.program.environment))}")
     print("\nview")
     for line in columns(
         (
@@ -36,11 +38,11 @@ def show(prepared: Preparation) -> int:
     print("\ngrants")
     for grant in profile.capabilities:
         objects = f" in {' '.join(grant.objects)}" if grant.objects else ""
-        print(f"  {' '.join(tool.value for tool in grant.tools)} on {' '.join(grant.labels)}{objects}")
+        print(visible(f"  {' '.join(tool.value for tool in grant.tools)} on {' '.join(grant.labels)}{objects}"))
     print("\nset-up")
     plan = plan_of(prepared, Stdio((None, None, None), (None, None, None)))
     for number, line in enumerate(plan.describe(), 1):
-        print(f"  {number:2} {line}")
+        print(f"  {number:2} {visible(line)}")
     print("\nenforced")
     for name, what in enforced(prepared).items():
         print(f"  {name}: {what}")

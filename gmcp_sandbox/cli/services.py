@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
 from gmcp_sandbox.proc.program import exit_code_of
@@ -73,7 +72,7 @@ class Services:
                 await trio.lowlevel.wait_readable(channel.fileno())
                 received = channel.receive()
                 if received is None:
-                    self._session.end(Ending("failed", 125, "process 1 of the sandbox was killed"))
+                    self._end(Ending("failed", 125, "process 1 of the sandbox was killed"))
                     return
                 message, _ = received
                 if message["kind"] == "init":
@@ -81,7 +80,7 @@ class Services:
                 elif message["kind"] == "started":
                     nursery.start_soon(self._watch_mounts)
                 else:
-                    self._session.end(_ending(message))
+                    self._end(_ending(message))
 
     async def _hear_front(self) -> None:
         """The front says nothing; its end is the end of the session."""
@@ -95,12 +94,18 @@ class Services:
 
     async def _watch_monitor(self) -> None:
         """End the session when a decision could not be recorded: no record, no effect, and no session."""
-        monitor = self._assembled.monitor
-        await monitor.failed.wait()
-        fault = monitor.fault or AuditError("the audit log cannot be written")
-        what = f"{fault}: {fault.cause}" if fault.cause else str(fault)
-        hint = fault.hint or "free space, or raise limits.log_bytes in the profile"
-        self._session.end(Ending("failed", 125, what, hint))
+        await self._assembled.monitor.failed.wait()
+        self._end(Ending("failed", 125, "the audit log cannot be written"))
+
+    def _end(self, ending: Ending) -> None:
+        """End the session; a decision without a record is the reason before all others: an agent whose calls fail for
+        it often ends by itself, and sooner."""
+        fault = self._assembled.monitor.fault
+        if fault is not None:
+            what = f"{fault}: {fault.cause}" if fault.cause else str(fault)
+            hint = fault.hint or "free space, or raise limits.log_bytes in the profile"
+            ending = Ending("failed", 125, what, hint)
+        self._session.end(ending)
 
     async def _watch_mounts(self) -> None:
         """End the session when a mount of the view changes: exec right hangs on mounts (proc(5), mountinfo)."""

@@ -18,6 +18,7 @@ from gmcp_sandbox.errors import HostError, UsageError
 from gmcp_sandbox.monitor.gitdir import hook_directories, linked_git_directories
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.links import real_path, trace
+from gmcp_sandbox.monitor.own import OwnPlaces
 from gmcp_sandbox.monitor.statedir import state_root
 from gmcp_sandbox.monitor.toolchains import Toolchains
 from gmcp_sandbox.policy.build import glob_quoted
@@ -35,7 +36,7 @@ def resolve_view(profile: Profile, *, workspace: Path, home: Path, environ: Mapp
     """Return the view that a profile has on this host.
 
     Raises:
-        UsageError: The workspace cannot be one.
+        UsageError: The workspace cannot be one, or holds what this product would import.
         HostError: A source that is not optional is missing.
     """
     check_workspace(workspace, home=home, state=state_root(environ))
@@ -45,6 +46,7 @@ def resolve_view(profile: Profile, *, workspace: Path, home: Path, environ: Mapp
     plan.add_git_directories()
     if profile.toolchains:
         plan.add_toolchains(environ)
+    plan.keep_own_code(OwnPlaces.of_this_process())
     return plan.view()
 
 
@@ -140,6 +142,13 @@ class _Plan:
                 self._notes.append(f"{directory} is shown: the workspace's .git file and it name each other")
         for directory in hook_directories(self._workspace, self._home):
             self._rules.append(PathRule(glob_quoted(directory) + "/**", WATCHED))
+
+    def keep_own_code(self, own: OwnPlaces) -> None:
+        """Show what this product itself runs from read-only, wherever it lies in a writable tree."""
+        for tree in list(self._mounts.values()):
+            for mount in own.read_only_in(tree):
+                self._mounts[mount.path] = mount
+                self._notes.append(f"{mount.path} is read-only: gmcp-sandbox runs from it")
 
     def add_toolchains(self, environ: Mapping[str, str]) -> None:
         """Show interpreters and prefixes behind PATH."""

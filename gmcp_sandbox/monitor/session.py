@@ -85,5 +85,6 @@ async def sync_in_groups(sync: Callable[[], None], is_dirty: Callable[[], bool])
 async def end_after(session: Session, seconds: float) -> None:
     """End the session when its wall-clock limit is reached."""
     await trio.sleep(seconds)
-    session.end(Ending("time_limit", 124, f"the session reached its limit of {seconds:g} seconds",
-    "limits.wall_seconds"))
+    session.end(
+        Ending("time_limit", 124, f"the session reached its limit of {seconds:g} seconds", "limits.wall_seconds")
+    )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gmcp_sandbox.calls.labels import SYSTEM
 from gmcp_sandbox.monitor.interpreters import path_entries
 from gmcp_sandbox.monitor.layouts import is_interpreter_prefix, is_shared, tree_of
-from gmcp_sandbox.monitor.links import real_path, trace
+from gmcp_sandbox.monitor.links import Trace, real_path, trace
 from gmcp_sandbox.policy.profile import Caching, Mount, MountMode
 
 _MOST_HOPS = 4
@@ -72,7 +72,7 @@ class Toolchains:
     def _add_directory(self, directory: str) -> None:
         """Show a directory of programs, its toolchain, and what its links lead to."""
         found = trace(directory)
-        if found is None or not os.path.isdir(found.real) or self._is_inside_workspace(found.real):
+        if found is None or not os.path.isdir(found.real) or self._is_hint(found):
             return
         self._add_tree(tree_of(found.real, self._home), found.links)
         for target in _outward_links(found.real):
@@ -83,7 +83,7 @@ class Toolchains:
         if self._leads_into_view(path):
             return
         found = trace(path)
-        if found is None or self._is_shown(found.real) or self._is_inside_workspace(found.real):
+        if found is None or self._is_shown(found.real) or self._is_hint(found):
             return
         if not os.path.isfile(found.real):
             return
@@ -127,6 +127,10 @@ class Toolchains:
             return True
         return self._source_of(path) == path
 
+    def _is_hint(self, found: Trace) -> bool:
+        """True when the agent could have written what is found, or a link that leads there."""
+        return any(self._is_inside_workspace(place) for place in (found.real, *(link for link, _target in found.links)))
+
     def _is_inside_workspace(self, path: str) -> bool:
         return path == self._workspace or path.startswith(self._workspace + "/")
 
@@ -150,8 +154,11 @@ class Toolchains:
                 yield os.path.normpath(candidate)
 
     def _add_environment(self, place: str) -> None:
-        real = real_path(place)
-        if self._is_inside_workspace(real):
+        """Show an environment, or, where the agent could have written it or a link that leads there, what is known."""
+        found = trace(place)
+        if found is None:
+            return
+        if self._is_hint(found):
             for path in _pointers(place):
                 self._follow_hint(path)
         else:
@@ -163,7 +170,7 @@ class Toolchains:
             return
         for path in _pointers(tree):
             found = trace(path)
-            if found is None or self._is_inside_workspace(found.real):
+            if found is None or self._is_hint(found):
                 continue
             directory = found.real if os.path.isdir(found.real) else os.path.dirname(found.real)
             base = tree_of(directory, self._home)

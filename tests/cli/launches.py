@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from typing import Any, NoReturn
 from gmcp_sandbox.cli import supervisor
 from gmcp_sandbox.cli.main import build_parser
 from gmcp_sandbox.cli.planning import plan_of
-from gmcp_sandbox.cli.preparation import Preparation, prepare
+from gmcp_sandbox.cli.preparation import prepare
+from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.errors import SandboxError
 from gmcp_sandbox.monitor.statedir import SessionDir
 from gmcp_sandbox.proc import launch
@@ -100,6 +102,14 @@ class Served:
                 found += now
         return found
 
+    def holds(self, path: str) -> bool:
+        """True when the supervisor has a file open."""
+        for fd in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it has closed it meanwhile
+                if os.readlink(fd) == path:
+                    return True
+        return False
+
     def until(self, marker: bytes) -> bytes:
         """Return the agent's output up to a marker."""
         text = b""
@@ -112,7 +122,7 @@ class Served:
     def final(self) -> dict[str, Any]:
         """Wait for the end; return the last message to the front."""
         if self._final is None:
-            with open(self._ended, "rb") as file:
+            with open(self._ended, "rb", closefd=False) as file:
                 text = file.read()
             os.waitpid(self.pid, 0)
             self._final = json.loads(text)
@@ -122,15 +132,13 @@ class Served:
         if self._final is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-            os.close(self._ended)
+        os.close(self._ended)
         os.close(self.output)
         self.front.close()
         self.report.close()
 
 
-def _serve(
-    prepared: Preparation, session: SessionDir, stdio: Stdio, lines: tuple[Channel, Channel, int]
-) -> NoReturn:
+def _serve(prepared: Preparation, session: SessionDir, stdio: Stdio, lines: tuple[Channel, Channel, int]) -> NoReturn:
     agent_line, supervisor_line, ended = lines
     final: dict[str, Any] = {"code": 125, "error": "no end"}
     try:

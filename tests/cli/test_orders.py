@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmcp_sandbox.calls.labels import SYSTEM
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.cli.orders import Orders, give, take
 from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.policy.profile import (
@@ -25,17 +26,17 @@ from gmcp_sandbox.policy.profile import (
     Tier,
 )
 from gmcp_sandbox.policy.view import View
-from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.proc.channel import Channel
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.program import Program
 from gmcp_sandbox.proc.stdio import Stdio
 from tests.cli.launches import Place
 
-PIPED = (None, None, None)
+NOTHING = (None, None, None)
+NO_PIPES = Stdio(NOTHING, NOTHING)
 
 
-def exchange(orders: Orders, stdio: Stdio = Stdio(PIPED, PIPED)) -> tuple[Orders, Stdio]:
+def exchange(orders: Orders, stdio: Stdio = NO_PIPES) -> tuple[Orders, Stdio]:
     """Give and take, as two processes would; return what arrived."""
     ours, theirs = Channel.pair()
     front, agent = Channel.pair()
@@ -84,7 +85,9 @@ def preparations(draw: st.DrawFn) -> Preparation:
     )
     view = View(tuple(draw(st.lists(MOUNTS, max_size=3))), ((draw(PATHS), draw(PATHS)),), (draw(PATHS),))
     program = Program(
-        tuple(draw(st.lists(WORDS, min_size=1, max_size=4))), draw(st.dictionaries(WORDS, WORDS, max_size=3)), draw(WORDS)
+        tuple(draw(st.lists(WORDS, min_size=1, max_size=4))),
+        draw(st.dictionaries(WORDS, WORDS, max_size=3)),
+        draw(WORDS),
     )
     identity = Identity(*draw(st.tuples(*[st.integers(0, 2**32 - 2)] * 5)))
     return Preparation(draw(PATHS), draw(PATHS), draw(PATHS), profile, view, identity, program)
@@ -118,7 +121,7 @@ def test_large_orders_arrive(place: Place) -> None:
 def test_pipes_arrive_at_their_places(place: Place, piped: tuple[bool, bool, bool]) -> None:
     pipes = [os.pipe() if is_pipe else None for is_pipe in piped]
     ends = [None if pipe is None else pipe[1] for pipe in pipes]
-    stdio = Stdio((ends[0], ends[1], ends[2]), PIPED)
+    stdio = Stdio((ends[0], ends[1], ends[2]), NOTHING)
     _, arrived = exchange(Orders(place.prepare("true"), "0123abcd", "/d"), stdio)
     assert [fd is not None for fd in arrived.agent_side] == list(piped)
     assert arrived.has_terminal == (False in piped)
@@ -144,6 +147,6 @@ def test_a_supervisor_that_is_gone_is_said(place: Place) -> None:
     theirs.close()
     front, agent = Channel.pair()
     with pytest.raises(BrokenPipeError):
-        give(ours, Orders(place.prepare("true"), "0123abcd", "/d"), Stdio(PIPED, PIPED), agent)
+        give(ours, Orders(place.prepare("true"), "0123abcd", "/d"), NO_PIPES, agent)
     for channel in (ours, front, agent):
         channel.close()

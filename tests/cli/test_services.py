@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 from collections.abc import Callable
 
@@ -51,7 +52,7 @@ def test_a_missing_program_is_told_by_the_reason() -> None:
     )
 
 
-def test_a_file_is_read_again_from_its_start(tmp_path: object) -> None:
+def test_a_file_is_read_again_from_its_start() -> None:
     fd = os.open("/proc/self/mountinfo", os.O_RDONLY)
     first = _read_again(fd)
     assert first == _read_again(fd)
@@ -132,14 +133,13 @@ def test_a_mount_that_appears_in_the_view_ends_it(served: Start) -> None:
     session.until(b"ready")
     _, first, *_ = session.family()
 
+    while not session.holds(f"/proc/{first}/mountinfo"):
+        select.select([], [], [], 0.01)
+
     def intrude() -> None:
-        for name, kind in (("user", kernel.CLONE_NEWUSER), ("mnt", kernel.CLONE_NEWNS)):
-            fds = os.open(f"/proc/{first}/ns/{name}", os.O_RDONLY)
-            if kind == kernel.CLONE_NEWUSER:
-                namespace = os.open(f"/proc/{first}/ns/mnt", os.O_RDONLY)
-                kernel.setns(fds, kind)
-                kernel.setns(namespace, kernel.CLONE_NEWNS)
-                break
+        user, mount = (os.open(f"/proc/{first}/ns/{name}", os.O_RDONLY) for name in ("user", "mnt"))
+        kernel.setns(user, kernel.CLONE_NEWUSER)
+        kernel.setns(mount, kernel.CLONE_NEWNS)
         kernel.mount(b"none", b"/dev/shm", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_NOSUID)
 
     in_child(intrude)

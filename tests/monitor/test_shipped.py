@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gmcp_sandbox.calls import labels as known
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.policy.findings import findings_of
@@ -64,6 +65,23 @@ def test_secrets_of_the_home_directory_are_denied_outright(path: str) -> None:
     assert granted(load("default"), path) == set()
 
 
+@pytest.mark.parametrize("above", ["tests", "fixtures", "node_modules", "site-packages", "lib/python3.12"])
+def test_where_the_workspace_lies_excepts_nothing_in_it(above: str) -> None:
+    workspace = f"/home/u/{above}/app"
+    profile = load_profile("default", workspace=Path(workspace), home=Path("/home/u"))
+    labels = Labeller(profile.mounts, profile.path_rules)
+    for name in (".env", "sub/.env.local", "prod.env", "server.key", "sub/ca.pem"):
+        assert labels.of(f"{workspace}/{name}") is known.SECRET
+    assert labels.of(f"{workspace}/.git/hooks/pre-commit") is known.WATCHED
+    assert labels.of(f"{workspace}/tests/server.key") is known.WORKSPACE
+    assert labels.of(f"{workspace}/node_modules/x/.env") is known.WORKSPACE
+
+
+def test_packages_bring_no_hooks_that_a_git_file_could_point_to() -> None:
+    for path in ("node_modules/x/hooks/pre-commit", "node_modules/x/.git/hooks/pre-commit"):
+        assert Tool.FS_CREATE not in granted(load("default"), f"/usr/src/app/{path}")
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -80,6 +98,10 @@ def test_secrets_of_the_home_directory_are_denied_outright(path: str) -> None:
         "/usr/src/app/.mcp.json",
         "/usr/src/app/.idea/workspace.xml",
         "/usr/src/app/.bashrc",
+        "/usr/src/app/.dir-locals-2.el",
+        "/usr/src/app/.pdbrc",
+        "/usr/src/app/lefthook.yaml",
+        "/usr/src/app/.hg/sharedpath",
         "/usr/src/app/gmcp.toml",
     ],
 )

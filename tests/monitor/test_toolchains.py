@@ -137,3 +137,14 @@ def test_links_of_the_workspace_are_not_followed_out(disk: Disk) -> None:
     (disk.workspace / "bin").mkdir()
     (disk.workspace / "bin/x").symlink_to(disk.home / "documents/secret")
     assert shown(disk.look(disk.workspace / "bin")) == set()
+
+
+def test_a_link_of_the_workspace_to_another_environment_is_a_hint(disk: Disk) -> None:
+    base = disk.prefix(".pyenv/versions/3.12.4")
+    environment(disk.home / "other", base / "bin", base / "bin/python3")
+    (disk.workspace / ".venv").symlink_to(disk.home / "other")
+    for tools in (
+        disk.look(),
+        disk.look(disk.workspace / ".venv/bin", VIRTUAL_ENV=str(disk.workspace / ".venv")),
+    ):
+        assert shown(tools) == {str(base)}

@@ -23,6 +23,7 @@ from gmcp_sandbox.proc.program import Program
 from gmcp_sandbox.proc.stdio import Stdio
 
 SECONDS = 20
+_FILTER = LoadFilter()
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Ran:
         return os.waitstatus_to_exitcode(self.status)
 
 
-def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(LoadFilter(),)):
+def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(_FILTER,)):
     """Return the plan of a launch: `extra_steps` before the root changes, `last_steps` before the program starts."""
     identity = Identity.of_caller()
     flags = (

@@ -88,7 +88,8 @@ def test_a_user_makes_the_scratch_space_inside() -> None:
 def test_the_agent_gives_everything_up_in_the_order_in_which_it_can() -> None:
     limits = Limits(open_files=9)
     steps = plan(USER, limits=limits).birth.agent_steps
-    assert [type(step) for step in steps] == [
+    kinds: list[type] = [type(step) for step in steps]
+    assert kinds == [
         confine.NewKeyring,
         confine.LimitResources,
         confine.DropCapabilities,
@@ -103,9 +104,7 @@ def test_the_agent_gives_everything_up_in_the_order_in_which_it_can() -> None:
 def test_all_namespaces_but_the_pids_are_made_at_once() -> None:
     (step,) = plan(USER).namespaces
     assert isinstance(step, confine.Unshare)
-    wanted = (
-        kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
-    )
+    wanted = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
     assert step.flags == wanted | kernel.CLONE_NEWCGROUP
 
 

@@ -45,7 +45,9 @@ def after(*steps: Step) -> dict[str, str]:
 
 def asked(body: str) -> Any:
     """Return what a program of the sandbox prints as JSON."""
-    ran = run(PYTHON, "-I", "-c", f"import ctypes, json, os\nprctl = ctypes.CDLL(None).prctl\nprint(json.dumps({body}))")
+    ran = run(
+        PYTHON, "-I", "-c", f"import ctypes, json, os\nprctl = ctypes.CDLL(None).prctl\nprint(json.dumps({body}))"
+    )
     assert ran.code == 0, ran.err
     return json.loads(ran.out)
 
@@ -162,7 +164,9 @@ def test_a_limit_is_never_raised_above_the_hosts(wanted: int) -> None:
 
 @inside
 def test_the_limits_hold_inside() -> None:
-    ran = run("/bin/sh", "-c", "ulimit -n; ulimit -Hn; ulimit -c; ulimit -f", limits=Limits(open_files=77, file_bytes=1024))
+    ran = run(
+        "/bin/sh", "-c", "ulimit -n; ulimit -Hn; ulimit -c; ulimit -f", limits=Limits(open_files=77, file_bytes=1024)
+    )
     assert ran.out.split() == ["77", "77", "0", "2"]
 
 

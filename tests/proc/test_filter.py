@@ -135,7 +135,7 @@ CLONES = {
 def inside(body: str) -> str:
     ran = run(PYTHON, "-I", "-c", PRELUDE + body)
     assert ran.code == 0, ran.err
-    return ran.out
+    return str(ran.out)
 
 
 @pytest.fixture(scope="module")

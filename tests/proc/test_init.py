@@ -225,7 +225,7 @@ def test_too_many_arguments_are_told_by_their_errno() -> None:
     assert run("/bin/true", "x" * (1 << 20)).messages[-1] == {"kind": "not_executed", "errno": errno.E2BIG}
 
 
-# -------------------------------------------------------------------------------------------------- standard descriptors
+# ------------------------------------------------------------------------------------------------- standard descriptors
 
 
 def test_only_0_1_and_2_are_open_and_they_are_pipes() -> None:

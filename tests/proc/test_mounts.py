@@ -80,7 +80,9 @@ def test_terminals_of_others_are_not_there() -> None:
 
 
 def test_bytes_pass_through_the_nodes() -> None:
-    ran = run("/bin/sh", "-c", "head -c 3 /dev/urandom | wc -c; head -c 1 /dev/zero > /dev/full; readlink /dev/fd /dev/ptmx")
+    ran = run(
+        "/bin/sh", "-c", "head -c 3 /dev/urandom | wc -c; head -c 1 /dev/zero > /dev/full; readlink /dev/fd /dev/ptmx"
+    )
     assert ran.out == "3\n/proc/self/fd\npts/ptmx\n"
     assert "No space left" in ran.err
 

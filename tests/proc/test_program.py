@@ -6,10 +6,10 @@ import pytest
 from gmcp_sandbox.proc.program import NOT_EXECUTABLE, NOT_FOUND, Program, exit_code_of
 
 
-def _errno_of(program: Program) -> int | None:
+def _errno_of(program: Program) -> int:
     with pytest.raises(OSError) as caught:
         program.execute()
-    return caught.value.errno
+    return caught.value.errno or 0
 
 
 @pytest.fixture

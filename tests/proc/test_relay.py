@@ -28,58 +28,61 @@ FIVE_MB = bytes(range(256)) * 20_000
 
 
 class Front:
-    """A running front. Descriptors by their numbers inside; None where there is a terminal.
+    """A running front.
 
     Attributes:
         user: The user's ends of 0, 1 and 2.
-        agent: The agent's ends of its pipes.
-        terminal: Master of the user's terminal.
+        agent: The agent's ends of its pipes; None where there is a terminal.
+        terminal, slave: The user's terminal, where there is one.
     """
 
     def __init__(self, terminals: tuple[bool, bool, bool]) -> None:
-        self.terminal: int | None = None
-        slave = None
+        self.terminal: Any = None
+        self.slave: Any = None
         if any(terminals):
-            self.terminal, slave = pty.openpty()
-            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
+            self.terminal, self.slave = pty.openpty()
+            fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
         self.user: list[int] = []
-        self.agent: list[int | None] = []
+        self.agent: list[Any] = []
         theirs: list[int] = []
-        front: list[int | None] = []
-        for number, is_terminal in enumerate(terminals):
-            if is_terminal and self.terminal is not None and slave is not None:
-                self.user.append(self.terminal)
-                theirs.append(slave)
-                self.agent.append(None)
-                front.append(None)
-                continue
-            outer, inner = os.pipe(), os.pipe()
-            flow = 1 if number == 0 else 0  # bytes go outer → inner at 0, inner → outer at 1 and 2
-            self.user.append(outer[flow])
-            theirs.append(outer[1 - flow])
-            front.append(inner[flow])
-            self.agent.append(inner[1 - flow])
+        inside: list[int | None] = []
+        places: tuple[list[Any], ...] = (self.user, theirs, inside, self.agent)
+        for ends in (self._ends(number, is_terminal) for number, is_terminal in enumerate(terminals)):
+            for place, fd in zip(places, ends, strict=True):
+                place.append(fd)
         self.line, agent_line = Channel.pair()
         self.supervisor, supervisor_line = Channel.pair()
         self._report, report = os.pipe()
-        self.slave = slave
+        self._is_over = False
         self.pid = fork()
         if self.pid == 0:
-            os.setsid()
-            if slave is not None:
-                fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-            for number, fd in enumerate(theirs):
-                os.dup2(fd, number)
-            for fd in {self.terminal, slave, *self.user, *theirs, *self.agent} - {None, 0, 1, 2}:
-                os.close(fd)
-            self.line.close()
-            self.supervisor.close()
-            self._be(Relay(Stdio((None, None, None), tuple(front)), agent_line, supervisor_line), report)
-        for each in {*theirs, *front, report} - {None, slave}:
-            os.close(each)
+            self._take_places(theirs)
+            stdio = Stdio((None, None, None), (inside[0], inside[1], inside[2]))
+            self._be(Relay(stdio, agent_line, supervisor_line), report)
+        for each in {*theirs, *inside, report} - {None, self.slave}:
+            os.close(each or 0)
         agent_line.close()
         supervisor_line.close()
-        self._is_over = False
+
+    def _ends(self, number: int, is_terminal: bool) -> tuple[Any, Any, Any, Any]:
+        """Return four ends for one descriptor: user ─ front's own 0, 1 or 2 ─ front ─ agent."""
+        if is_terminal:
+            return self.terminal, self.slave, None, None
+        outer, inner = os.pipe(), os.pipe()
+        flow = 1 if number == 0 else 0  # bytes go outer → inner at 0, inner → outer at 1 and 2
+        return outer[flow], outer[1 - flow], inner[flow], inner[1 - flow]
+
+    def _take_places(self, theirs: list[int]) -> None:
+        """In the child: lead a session on the terminal, and have these at 0, 1 and 2, but nothing of the test's."""
+        os.setsid()
+        if self.slave is not None:
+            fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
+        for number, fd in enumerate(theirs):
+            os.dup2(fd, number)
+        for fd in {self.terminal, self.slave, *self.user, *theirs, *self.agent} - {None, 0, 1, 2}:
+            os.close(fd)
+        self.line.close()
+        self.supervisor.close()
 
     @staticmethod
     def _be(relay: Relay, report: int) -> None:
@@ -349,7 +352,7 @@ ALL = {"stdin": True, "stdout": True, "stderr": True}
 
 
 def is_raw(fd: int) -> bool:
-    return settings(fd)[3] & (termios.ICANON | termios.ECHO | termios.ISIG) == 0
+    return not settings(fd)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
 
 
 def finish(run: Front, inner: int, **final: Any) -> Any:

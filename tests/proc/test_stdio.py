@@ -61,7 +61,8 @@ def test_roots_agent_may_open_its_own_output_again():
         for number in (0, 1, 2):
             os.dup2(null, number)
         identity = Identity.of_caller()
-        made = Stdio.like_ours(identity)
-        return os.fstat(made.agent_side[1]).st_uid == identity.base_uid
+        (_, out, _) = Stdio.like_ours(identity).agent_side
+        assert out is not None
+        return os.fstat(out).st_uid == identity.base_uid
 
     assert _in_child(action) == "True"
