@@ -24,7 +24,9 @@ def test_modules_that_an_agent_left_in_the_working_directory_are_not_imported(tm
 
 
 def test_installed_environments_in_the_working_directory_stay(tmp_path: Path) -> None:
-    code = "import sys, gmcp_sandbox.__main__ as program; program.forget_working_directory(); print(*sys.path, sep='\\n')"
+    code = (
+        "import sys, gmcp_sandbox.__main__ as program; program.forget_working_directory(); print(*sys.path, sep='\\n')"
+    )
     searched = {"PYTHONPATH": f"{ROOT}:{tmp_path}/src:{tmp_path}:relative"}
     (tmp_path / "src").mkdir()
     done = subprocess.run(

@@ -206,12 +206,8 @@ class Renames:
     def _move(self, old: End, new: End, flags: int) -> None:
         """Do it, if both ends are still what was judged."""
         is_exchange = bool(flags & kernel.RENAME_EXCHANGE)
-        for end, other in ((old, new), (new, old)):
-            now = self._look(end.parent, end.name)
-            if (now.path, now.key) != (end.path, end.key):
-                raise fail(errno.ESTALE)
-            if (end is old or is_exchange) and self._evades_guard(now, other.path):
-                raise fail(errno.EACCES)  # it got another name while the names below the other end were read
+        self._look_again(old, new.path)
+        self._look_again(new, old.path if is_exchange else None)
         replaced = None if is_exchange else new.node
         if replaced is not None and replaced is not old.node and replaced.more is None:
             self._backing.pin(replaced)
@@ -225,6 +221,18 @@ class Renames:
             self._rename_node(new.node, new, old)
         if old.node is not None:
             self._rename_node(old.node, old, new)
+
+    def _look_again(self, end: End, new_path: str | None) -> None:
+        """Make sure that an end is what was judged; `new_path` is where it goes.
+
+        Raises:
+            OSError: ESTALE, when it is not; EACCES, when it got another name while a thread read directories.
+        """
+        now = self._look(end.parent, end.name)
+        if (now.path, now.key) != (end.path, end.key):
+            raise fail(errno.ESTALE)
+        if new_path is not None and self._evades_guard(now, new_path):
+            raise fail(errno.EACCES)
 
     def _rename_node(self, node: Node, old: End, new: End) -> None:
         if isinstance(node, Fixed):

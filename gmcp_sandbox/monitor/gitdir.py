@@ -1,4 +1,4 @@
-"""Find the git directories that a workspace's `.git` file points to, and the hook directories that git would run.
+"""Find the git directories that a workspace's `.git` file points to, and what else git would run or read from it.
 
 Guarantees: a git directory outside of the workspace is named only when it points back: a worktree's by its `gitdir`
 file, a submodule's by `core.worktree`. The common directory of a worktree must hold it under `worktrees/`. git is never
@@ -7,9 +7,10 @@ run."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-from gmcp_sandbox.monitor.links import real_path
-from gmcp_sandbox.policy.gitconfig import parse_git_config
+from gmcp_sandbox.monitor.links import real_path, trace
+from gmcp_sandbox.policy.gitconfig import Entry, parse_git_config
 
 _LARGEST = 1 << 20
 
@@ -34,19 +35,50 @@ def linked_git_directories(workspace: str) -> tuple[str, ...]:
 def hook_directories(workspace: str, home: str) -> tuple[str, ...]:
     """Return directories in a workspace from which git runs hooks although they are not called `.git/hooks`."""
     found = []
-    for config in (
-        os.path.join(workspace, ".git", "config"),
-        os.path.join(home, ".gitconfig"),
-        os.path.join(home, ".config", "git", "config"),
-    ):
-        for entry in parse_git_config(_content(config, follow=True)).entries:
-            if (entry.section, entry.subsection, entry.variable) == ("core", None, "hookspath") and entry.value:
-                value = entry.value.encode("latin-1").decode("utf-8", "surrogateescape")
-                found.append(os.path.join(workspace, value.replace("~/", home + "/", 1)))
+    for _config, entry in _entries(workspace, home):
+        if (entry.section, entry.subsection, entry.variable) == ("core", None, "hookspath") and entry.value:
+            found.append(_expanded(entry.value, workspace, home))
     if os.path.islink(os.path.join(workspace, ".git", "hooks")):
         found.append(os.path.join(workspace, ".git", "hooks"))
     real = (real_path(path) for path in found)
     return tuple(dict.fromkeys(path for path in real if _is_below(path, workspace)))
+
+
+def included_files(workspace: str, home: str) -> tuple[str, ...]:
+    """Return files in a workspace that git reads as configuration because one outside of the agent's reach says so."""
+    found = []
+    for config, entry in _entries(workspace, home):
+        if entry.section in ("include", "includeif") and entry.variable == "path" and entry.value:
+            found.append(_expanded(entry.value, os.path.dirname(config), home))
+    places = [
+        place for path in found if (steps := trace(path)) for place in (steps.real, *(at for at, _ in steps.links))
+    ]
+    places += [os.path.normpath(path) for path in found]  # one that is not there yet
+    return tuple(dict.fromkeys(path for path in places if _is_below(path, workspace)))
+
+
+def _entries(workspace: str, home: str) -> Iterator[tuple[str, Entry]]:
+    """Yield (file, entry) of the configurations that git reads in a workspace, included ones left out."""
+    directories = [os.path.join(workspace, ".git"), *_linked(workspace)]
+    configs = [os.path.join(directory, name) for directory in directories for name in ("config", "config.worktree")]
+    for config in (*configs, os.path.join(home, ".gitconfig"), os.path.join(home, ".config", "git", "config")):
+        for entry in parse_git_config(_content(config, follow=True)).entries:
+            yield config, entry
+
+
+def _expanded(value: str, directory: str, home: str) -> str:
+    path = value.encode("latin-1").decode("utf-8", "surrogateescape")
+    return os.path.join(directory, f"{home}/{path[2:]}" if path.startswith("~/") else path)
+
+
+def _linked(workspace: str) -> tuple[str, ...]:
+    """Return the git directory that a `.git` file names, and its common directory, whoever wrote it."""
+    words = _line(os.path.join(workspace, ".git"), follow=False)
+    if not words.startswith("gitdir:"):
+        return ()
+    directory = real_path(os.path.join(workspace, words.removeprefix("gitdir:").strip()))
+    common = _common(directory)
+    return (directory, common) if common else (directory,)
 
 
 def _is_git_directory(path: str) -> bool:

@@ -2,7 +2,8 @@
 
 Guarantees: a name is a shipped profile or one of the user's own (`~/.config/gmcp-sandbox/profiles/NAME.toml`; shipped
 names win, so that nothing can pass for them); anything with a slash or `.toml` is a path. What cannot be read whole is
-a `ProfileError`. A profile that lies in the workspace is labelled `watched` in its own session.
+a `ProfileError`. A profile that the agent could write, and every link that led to it, is labelled `watched` in its own
+session.
 """
 
 from __future__ import annotations
@@ -16,21 +17,28 @@ import msgspec
 
 from gmcp_sandbox.calls.labels import WATCHED
 from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.monitor.links import trace
 from gmcp_sandbox.monitor.shipped import shipped_names, shipped_profile
 from gmcp_sandbox.policy.build import glob_quoted
 from gmcp_sandbox.policy.fields import Source, read_document, suggest
 from gmcp_sandbox.policy.parse import digest_of, parse_profile
-from gmcp_sandbox.policy.profile import PathRule, Profile
+from gmcp_sandbox.policy.profile import MountMode, PathRule, Profile
 
 _LARGEST = 1 << 20
 _DEEPEST = 16
 
 
 class Located(msgspec.Struct, frozen=True):
-    """One file of a chain: its text, and where it is (None for a shipped one)."""
+    """One file of a chain: its text, where it is (None for a shipped one), and the links that led there."""
 
     source: Source
     path: Path | None
+    links: tuple[Path, ...] = ()
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Everything that, once changed, would make another file the profile."""
+        return self.links if self.path is None else (self.path, *self.links)
 
 
 def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
@@ -44,10 +52,11 @@ def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
     chain = read_chain(reference, home=home)
     variables = {"workspace": str(workspace), "home": os.path.normpath(home), "user": user_name()}
     profile = parse_profile([located.source for located in chain], variables)
-    inside = [one.path for one in chain if one.path is not None and workspace in one.path.parents]
+    trees = [workspace, *(Path(one.source) for one in profile.mounts if one.mode is MountMode.RW and one.source)]
+    inside = [place for one in chain for place in one.places if any(tree in place.parents for tree in trees)]
     if not inside:
         return profile
-    rules = tuple(PathRule(glob_quoted(str(path)), WATCHED) for path in inside)
+    rules = tuple(PathRule(glob_quoted(str(place)), WATCHED) for place in dict.fromkeys(inside))
     profile = msgspec.structs.replace(profile, path_rules=profile.path_rules + rules)
     return msgspec.structs.replace(profile, digest=digest_of(profile))
 
@@ -118,4 +127,6 @@ def _read(path: Path) -> Located:
         raise ProfileError(f"cannot read the profile {path}", cause=error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise ProfileError(f"cannot read the profile {path}", cause="it is not UTF-8") from None
-    return Located(Source(str(path), text), path.resolve())
+    found = trace(str(Path.cwd() / path))
+    links = () if found is None else tuple(Path(place) for place, _target in found.links)
+    return Located(Source(str(path), text), path.resolve(), links)

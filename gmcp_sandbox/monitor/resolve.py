@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from gmcp_sandbox.calls.labels import PRIVATE, SECRET, WATCHED, WORKSPACE
+from gmcp_sandbox.calls.labels import OUTSIDE, PRIVATE, SECRET, WATCHED, WORKSPACE
 from gmcp_sandbox.errors import HostError, UsageError
-from gmcp_sandbox.monitor.gitdir import hook_directories, linked_git_directories
+from gmcp_sandbox.monitor.gitdir import hook_directories, included_files, linked_git_directories
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.links import real_path, trace
 from gmcp_sandbox.monitor.own import OwnPlaces
@@ -47,6 +47,7 @@ def resolve_view(profile: Profile, *, workspace: Path, home: Path, environ: Mapp
     if profile.toolchains:
         plan.add_toolchains(environ)
     plan.keep_own_code(OwnPlaces.of_this_process())
+    plan.hide(real_path(str(state_root(environ))))
     return plan.view()
 
 
@@ -142,6 +143,8 @@ class _Plan:
                 self._notes.append(f"{directory} is shown: the workspace's .git file and it name each other")
         for directory in hook_directories(self._workspace, self._home):
             self._rules.append(PathRule(glob_quoted(directory) + "/**", WATCHED))
+        for file in included_files(self._workspace, self._home):
+            self._rules.append(PathRule(glob_quoted(file), WATCHED))
 
     def keep_own_code(self, own: OwnPlaces) -> None:
         """Show what this product itself runs from read-only, wherever it lies in a writable tree."""
@@ -149,6 +152,13 @@ class _Plan:
             for mount in own.read_only_in(tree):
                 self._mounts[mount.path] = mount
                 self._notes.append(f"{mount.path} is read-only: gmcp-sandbox runs from it")
+
+    def hide(self, place: str) -> None:
+        """Show a host directory nowhere, whatever tree it lies in."""
+        for tree in list(self._mounts.values()):
+            if tree.source is not None and place.startswith(tree.source.rstrip("/") + "/"):
+                path = tree.path + place[len(tree.source) :]
+                self._mounts[path] = Mount(path, None, MountMode.HIDDEN, OUTSIDE)
 
     def add_toolchains(self, environ: Mapping[str, str]) -> None:
         """Show interpreters and prefixes behind PATH."""

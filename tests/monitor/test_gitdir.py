@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gmcp_sandbox.monitor.gitdir import hook_directories, linked_git_directories
+from gmcp_sandbox.monitor.gitdir import hook_directories, included_files, linked_git_directories
 
 IDENTITY = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always"]
 
@@ -74,3 +74,22 @@ def test_hook_directories_by_configuration_and_by_link(main: Path, tmp_path: Pat
     assert hook_directories(str(main), str(tmp_path)) == (str(main / "tools/hooks"),)
     git(main, "config", "core.hooksPath", "/elsewhere")
     assert hook_directories(str(main), str(tmp_path)) == ()
+
+
+def test_hook_directories_of_a_worktree_are_those_of_its_common_directory(main: Path, tmp_path: Path) -> None:
+    git(main, "worktree", "add", "-q", "../tree")
+    git(main, "config", "core.hooksPath", "tools/hooks")
+    assert hook_directories(str(tmp_path / "tree"), str(tmp_path)) == (str(tmp_path / "tree/tools/hooks"),)
+
+
+def test_files_that_a_configuration_includes(main: Path, tmp_path: Path) -> None:
+    assert included_files(str(main), str(tmp_path)) == ()
+    git(main, "config", "include.path", "../team.inc")
+    (tmp_path / ".gitconfig").write_text(
+        f'[include]\npath = ~/main/mine.inc\npath = /elsewhere\n[includeIf "gitdir:x"]\npath = {main}/linked\n'
+    )
+    (main / "real").write_text("")
+    (main / "linked").symlink_to("real")
+    assert set(included_files(str(main), str(tmp_path))) == {
+        str(main / name) for name in ("team.inc", "mine.inc", "linked", "real")
+    }

@@ -24,7 +24,9 @@ def test_the_running_program_is_known() -> None:
 
 
 def test_code_in_a_workspace_is_shown_read_only() -> None:
-    own = OwnPlaces(("/p/pkg", "/p/.venv/lib/x", "/usr/lib/python3"), ("/p/.venv", "/usr"), ("/p/.venv/lib/x", "/usr/lib/python3"))
+    own = OwnPlaces(
+        ("/p/pkg", "/p/.venv/lib/x", "/usr/lib/python3"), ("/p/.venv", "/usr"), ("/p/.venv/lib/x", "/usr/lib/python3")
+    )
     mounts = {mount.path: mount for mount in own.read_only_in(tree("/p"))}
     assert set(mounts) == {"/ws/pkg", "/ws/.venv"}
     for mount in mounts.values():

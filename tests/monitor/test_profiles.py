@@ -87,6 +87,18 @@ def test_a_profile_in_the_workspace_is_watched(tmp_path: Path) -> None:
     assert Labeller(profile.mounts, profile.path_rules).of(str(path)) is WATCHED
 
 
+def test_a_link_in_the_workspace_that_leads_to_the_profile_is_watched(tmp_path: Path) -> None:
+    outside, workspace = tmp_path / "profiles", tmp_path / "work"
+    for directory in (outside, workspace):
+        directory.mkdir()
+    write(outside / "agent.toml", "default")
+    (workspace / "link.toml").symlink_to(outside / "agent.toml")
+    (workspace / "conf").symlink_to(outside)
+    for path, place in (("link.toml", "link.toml"), ("conf/agent.toml", "conf")):
+        profile = load(workspace / path, workspace=workspace)
+        assert Labeller(profile.mounts, profile.path_rules).of(str(workspace / place)) is WATCHED
+
+
 def test_the_root_is_no_home() -> None:
     with pytest.raises(ProfileError, match="cannot be a home"):
         load("default", home=Path("/"))

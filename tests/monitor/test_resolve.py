@@ -116,3 +116,21 @@ def test_a_link_to_the_home_is_refused_too(home: Path) -> None:
 
 def test_a_project_is_fine(home: Path) -> None:
     check_workspace(home / "work", home=home, state=home / ".local/state")
+
+
+def test_the_state_directory_is_shown_nowhere(home: Path) -> None:
+    (home / "state/gmcp-sandbox").mkdir(parents=True)
+    own = home / "own.toml"
+    own.write_text(
+        f'name = "own"\nextends = "default"\n'
+        f'[[mounts]]\npath = "/data"\nsource = "{home}/state"\nmode = "rw"\nlabel = "workspace"\n'
+    )
+    view = resolve(home, str(own), XDG_STATE_HOME=str(home / "state"))
+    assert {mount.path: mount.mode for mount in view.mounts}["/data/gmcp-sandbox"] is MountMode.HIDDEN
+
+
+def test_files_that_git_includes_are_watched(home: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(home / "work")], check=True)
+    subprocess.run(["git", "config", "include.path", "../team.inc"], cwd=home / "work", check=True)
+    view = resolve(home)
+    assert Labeller(view.mounts, view.path_rules).of(str(home / "work/team.inc")) is WATCHED

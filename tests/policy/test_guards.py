@@ -128,7 +128,7 @@ def test_host_executing_keys_are_refused(lines: str) -> None:
         "[diff]\nalgorithm = histogram\n[merge]\nconflictstyle = zdiff3\ntool = vimdiff",
         '[url "git@example.com:"]\ninsteadOf = https://example.com/',
         "[alias]\nlg = log --graph --pretty=format:'%h -%d %s' --output-indicator-new=+",
-        "[mergetool \"vimdiff\"]\nlayout = \"(LOCAL,BASE,REMOTE)/MERGED + @LOCAL\"\n[http]\nsaveCookies = false",
+        '[mergetool "vimdiff"]\nlayout = "(LOCAL,BASE,REMOTE)/MERGED + @LOCAL"\n[http]\nsaveCookies = false',
         "[gui]\nwmstate = normal\n[gc]\nauto = 0\n[extensions]\nworktreeConfig = true",
     ],
 )
@@ -161,7 +161,13 @@ def test_any_bytes_get_an_answer(content: bytes, path: str) -> None:
     Guard(path).judge(content)
 
 
-HARMLESS_IF_EVIL = {("merge", "tool"), ("merge", "guitool"), ("diff", "tool"), ("diff", "guitool"), ("mergetool", "layout")}
+HARMLESS_IF_EVIL = {
+    ("merge", "tool"),
+    ("merge", "guitool"),
+    ("diff", "tool"),
+    ("diff", "guitool"),
+    ("mergetool", "layout"),
+}
 KEYS = st.sampled_from(
     sorted(
         key
