@@ -1,9 +1,8 @@
 """Find C libraries by their names alone.
 
 `ctypes.util.find_library` runs ldconfig, and a compiler if that is missing, to learn a file name. The supervisor runs
-no
-program of the host, and a launch has no 30 ms for it: the few libraries that our dependencies ask for have had the same
-names for many years.
+no program of the host, and a launch has no 30 ms for it: the few libraries that our dependencies ask for have had the
+same names for many years.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from gmcp_sandbox import kernel
+
 
 def fork() -> int:
     """Fork; other threads of the test run are no matter to children that end with _exit."""
@@ -40,3 +42,12 @@ def in_child(action: Callable[[], Any]) -> Any:
     if "raised" in report:
         raise AssertionError(report["raised"])
     return report["returned"]
+
+
+def own_namespaces(flags: int = 0) -> None:
+    """In a child: become root of a new user namespace that maps the caller alone, with more new namespaces."""
+    maps = [(name, f"0 {number} 1") for name, number in (("uid_map", os.geteuid()), ("gid_map", os.getegid()))]
+    kernel.unshare(kernel.CLONE_NEWUSER | flags)
+    for name, text in (("setgroups", "deny"), *maps):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)

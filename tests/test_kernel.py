@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmcp_sandbox import kernel
-from tests.children import in_child
+from tests.children import in_child, own_namespaces
 
 NAMES = st.binary(min_size=1, max_size=255).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..")
@@ -35,15 +35,6 @@ def put(directory: int, name: bytes, content: bytes = b"") -> None:
     fd = os.open(name, os.O_WRONLY | os.O_CREAT, 0o640, dir_fd=directory)
     os.write(fd, content)
     os.close(fd)
-
-
-def own_namespaces(flags: int) -> None:
-    """In a child: become root of a user namespace with more namespaces of its own."""
-    maps = [(name, f"0 {number} 1") for name, number in (("uid_map", os.geteuid()), ("gid_map", os.getegid()))]
-    kernel.unshare(kernel.CLONE_NEWUSER | flags)
-    for name, text in (("setgroups", "deny"), *maps):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
 
 
 def mounts() -> str:

@@ -97,11 +97,7 @@ class Attributes:
                 raise fail(errno.EINVAL)
             return node.target
         await self._permits.on_node(node, Tool.FS_STAT, _READLINK, pid)
-        held = self._backing.hold(node)
-        try:
-            return os.readlink(b"", dir_fd=held)
-        finally:
-            os.close(held)
+        return self._backing.readlink(node)
 
     def statfs(self) -> os.statvfs_result:
         """Return the file system numbers of the workspace, or of whatever the view shows first."""

@@ -162,6 +162,14 @@ class Backing:
             os.close(fd)
         raise fail(errno.ESTALE)
 
+    def readlink(self, node: Node) -> bytes:
+        """Return where the symbolic link that a node stands for leads."""
+        held = self.hold(node)
+        try:
+            return os.readlink(b"", dir_fd=held)
+        finally:
+            os.close(held)
+
     def pin(self, node: Node) -> None:
         """Hold on to an object that is about to lose its last name while the kernel still refers to it.
 

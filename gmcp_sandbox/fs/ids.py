@@ -6,8 +6,7 @@ is asked for and recorded.
 
 - Root has a range of ids: owners show as they are, and what does not fit shows as nobody.
 - An ordinary user has one id: everything shows as the caller's own. An id that is not mapped would do worse than look
-odd:
-  the kernel refuses to write to such an object by itself, and no record would tell.
+  odd: the kernel refuses to write to such an object by itself, and no record would tell.
 """
 
 from __future__ import annotations

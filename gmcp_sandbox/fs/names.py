@@ -19,6 +19,7 @@ from gmcp_sandbox.fs.backing import fail, magic
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.permits import Spot, spell
 from gmcp_sandbox.fs.stats import Stat
+from gmcp_sandbox.policy.gitlinks import is_refused_link
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.core import Core
@@ -142,9 +143,13 @@ class Names:
         return self.made(parent, name, label)
 
     async def symlink(self, parent_id: int, name: bytes, target: bytes, pid: int) -> Found:
-        """Make a symbolic link; a guarded name takes none, because what it leads to would not be judged."""
+        """Make a symbolic link; a guarded name takes none, because what it leads to would not be judged.
+
+        None stands in a git directory (`policy/gitlinks.py`).
+        """
         parent = self._table.get(parent_id)
-        escapes = self._permits.guard_for(self._permits.path_of(parent, name)) is not None
+        path = self._permits.path_of(parent, name)
+        escapes = self._permits.guard_for(path) is not None or is_refused_link(path, spell(target))
         args = FsCreate("symlink", 0o777, spell(target), lowers=escapes)
         label = await self.may_make(parent, name, args, pid)
         if escapes:
@@ -163,6 +168,7 @@ class Names:
         labels = self._permits.labels
         label = labels.of_link(path) if node.is_symlink else labels.of(path)
         lowers = node.label.rank > label.rank or (self._permits.guard_for(path) is not None and not node.is_file)
+        lowers = lowers or (node.is_symlink and is_refused_link(path, spell(self._backing.readlink(node))))
         args = FsCreate("hardlink", 0, target, lowers=lowers)
         await self.check_free(parent, name, Tool.FS_CREATE, args, pid)
         strictest = node.label if lowers else label

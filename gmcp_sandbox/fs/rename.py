@@ -21,9 +21,10 @@ from gmcp_sandbox.calls.labels import Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.nodes import Fixed, Node
-from gmcp_sandbox.fs.permits import Spot
+from gmcp_sandbox.fs.permits import Spot, spell
 from gmcp_sandbox.fs.stats import Key, Stat
 from gmcp_sandbox.fs.walk import TooMany, entries, names_below, read_whole
+from gmcp_sandbox.policy.gitlinks import is_in_git_directory, is_refused_link
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.core import Core
@@ -141,9 +142,14 @@ class Renames:
 
     def _evades_guard(self, end: End, new_path: str) -> bool:
         """True for what a guard cannot judge under a new path: where a link leads, and other names of a file."""
-        if end.stat is None or end.stat.is_dir or self._permits.guard_for(new_path) is None:
+        if end.stat is None or end.stat.is_dir:
             return False
-        return end.stat.is_symlink or end.stat.nlink > 1
+        if end.stat.is_symlink and is_refused_link(new_path, self._target(end)):
+            return True
+        return self._permits.guard_for(new_path) is not None and (end.stat.is_symlink or end.stat.nlink > 1)
+
+    def _target(self, end: End) -> str:
+        return spell(os.readlink(end.name, dir_fd=self._backing.directory(end.parent)))
 
     async def _look_below(self, end: End) -> dict[str, bool]:
         """Return the relative paths of all that would move along, gathered off the loop.
@@ -183,6 +189,8 @@ class Renames:
         found = {}
         try:
             for rest, entry, fd in entries(self._open(end)):
+                if entry.is_symlink() and is_refused_link(new_path + rest, os.readlink(entry.name, dir_fd=fd)):
+                    raise fail(errno.EACCES)
                 if self._permits.guard_for(new_path + rest) is None or entry.is_dir(follow_symlinks=False):
                     continue
                 if not entry.is_file(follow_symlinks=False):
@@ -248,4 +256,4 @@ class Renames:
 
 def _enters_git(old: str, new: str) -> bool:
     """Return True when a move brings something into a git directory from outside of any."""
-    return "/.git/" in new.lower() + "/" and "/.git/" not in old.lower() + "/"
+    return is_in_git_directory(new + "/") and not is_in_git_directory(old + "/")

@@ -19,8 +19,11 @@ import msgspec
 
 from gmcp_sandbox.policy.gitconfig import Entry, parse_git_config
 from gmcp_sandbox.policy.gitkeys import is_host_executing
+from gmcp_sandbox.policy.gitlinks import against_pointer, is_in_git_directory, normal
 
-GUARDED_NAMES = frozenset({"config", "config.worktree", ".gitconfig", ".gitmodules", "gitconfig"})
+POINTERS = frozenset({".git", "commondir"})
+"""Base names, in lower case, of files that say where a git directory is."""
+GUARDED_NAMES = frozenset({"config", "config.worktree", ".gitconfig", ".gitmodules", "gitconfig"}) | POINTERS
 """Base names, in lower case, that git reads as configuration."""
 
 _LONGEST_KEY = 120
@@ -33,6 +36,8 @@ class Guard(msgspec.Struct, frozen=True):
 
     def judge(self, content: bytes) -> str | None:
         """Return None when the whole content is harmless, else the reason against it."""
+        if self.path.rpartition("/")[2].lower() in POINTERS:
+            return against_pointer(self.path, content)
         if b"\0" in content:
             return "a NUL byte in git configuration" if self._is_in_git_directory else self._judge_entries(content)
         return self._judge_entries(content)
@@ -48,18 +53,20 @@ class Guard(msgspec.Struct, frozen=True):
 
     @property
     def _is_in_git_directory(self) -> bool:
-        return "/.git/" in self.path.lower()
+        return is_in_git_directory(self.path)
 
     def _leads_out(self, entry: Entry) -> bool:
         """True for a `core.worktree` by which git would check out files beside the repository's own tree."""
         if (entry.section, entry.subsection, entry.variable) != ("core", None, "worktree") or not entry.value:
             return False
-        top, found, _inside = self.path.partition("/.git/")
+        top, found, inside = self.path.partition("/.git/")
         if not found:
             return True
         directory = self.path.rpartition("/")[0]
         value = entry.value.encode("latin-1").decode("utf-8", "surrogateescape")
-        target = _normal(value if value.startswith("/") else f"{directory}/{value}")
+        target = normal(directory, value)
+        if not inside.startswith("modules/"):
+            return target != top  # a directory below could become a link that leads anywhere
         return target != top and not target.startswith(top + "/")
 
 
@@ -67,13 +74,3 @@ def guard_for(path: str) -> Guard | None:
     """Return the guard of a path, or None when any content is fine."""
     name = path.rpartition("/")[2]
     return Guard(path) if name.lower() in GUARDED_NAMES else None
-
-
-def _normal(path: str) -> str:
-    names: list[str] = []
-    for name in path.split("/"):
-        if name == "..":
-            names[-1:] = []
-        elif name not in ("", "."):
-            names.append(name)
-    return "/" + "/".join(names)

@@ -7,6 +7,7 @@ which refuses much of what the steps before it needed.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -147,9 +148,22 @@ def last_capability() -> int:
         return int(file.read())
 
 
-def hide_process(title: str) -> None:
-    """Make the calling process opaque: no ptrace, no /proc entries (PR_SET_DUMPABLE 0, ptrace(2)), and a command line
-    that says nothing of the host."""
-    prctl.set_proctitle(title)
+def rename_process(title: str) -> None:
+    """Give the calling process a command line that says nothing of the host.
+
+    Not by prctl.set_proctitle: it looks for the old one by walking back from the environment, and a long command line
+    or a changed environment makes it write elsewhere or crash. The kernel knows the place (proc_pid_stat(5), arg_start
+    and arg_end, fields 48 and 49).
+    """
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()  # from field 3 on
+    start, end = int(fields[45]), int(fields[46])
+    if 0 < start < end:
+        ctypes.memset(start, 0, end - start)
+        ctypes.memmove(start, title.encode()[: end - start - 1], min(len(title), end - start - 1))
     prctl.set_name(title[:15])
+
+
+def hide_process() -> None:
+    """Make the calling process opaque: no ptrace, no /proc entries (PR_SET_DUMPABLE 0, ptrace(2))."""
     prctl.set_dumpable(0)

@@ -1,9 +1,9 @@
 """Who the agent is: ids outside, in the mounts' user namespace (U1) and in the agent's own (U2).
 
 U1 owns mounts, network and pids and has the capabilities to set them up; U2, its child, is where the agent lives
-without
-any. An ordinary user has one id to give: U1 maps 0 to it, U2 maps it back. Root gives a range of unprivileged ids, so
-that whoever leaves the sandbox is nobody on the host; in U2 they bear the numbers that root's files have outside.
+without any. An ordinary user has one id to give: U1 maps 0 to it, U2 maps it back. Root gives a range of unprivileged
+ids, so that whoever leaves the sandbox is nobody on the host; in U2 they bear the numbers that root's files have
+outside.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Invariants:
 - It has no capability and is opaque to ptrace and /proc before the agent runs its first instruction; the kernel
-delivers
-  it no signal from inside (pid_namespaces(7)).
+  delivers it no signal from inside (pid_namespaces(7)).
 - When the supervisor is gone, by whatever cause, process 1 ends, and with it everything in its pid namespace.
 - It runs no import and opens no file after the root has changed: everything it needs is in memory.
 """
@@ -24,7 +23,7 @@ import msgspec
 from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.proc.channel import Channel
-from gmcp_sandbox.proc.confine import DieWithParent, hide_process
+from gmcp_sandbox.proc.confine import DieWithParent, hide_process, rename_process
 from gmcp_sandbox.proc.identity import Identity, write_maps
 from gmcp_sandbox.proc.plan import Stage, Step, execute, naming
 from gmcp_sandbox.proc.program import Program
@@ -51,6 +50,7 @@ def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoRe
         HostError: A step of the set-up was refused, here or in the agent's process.
     """
     DieWithParent().apply(stage)
+    rename_process("gmcp-init")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for ignored in (signal.SIGTTOU, signal.SIGTTIN, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
@@ -101,7 +101,7 @@ def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
     if os.read(born_read, 1):
         write_maps(agent, birth.identity.inner_maps(), deny_setgroups=not birth.identity.is_root)
         kernel.drop_capabilities()
-        hide_process("gmcp-init")
+        hide_process()
         os.write(go_write, b"g")
     failure = os.read(failed_read, 4096)
     for fd in (born_read, go_write, failed_read):

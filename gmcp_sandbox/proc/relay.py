@@ -221,9 +221,9 @@ class Relay:
         """The agent has stopped: give the terminal back, stop as well; when the shell continues us, continue it."""
         self._terminal.leave()
         os.kill(os.getpid(), signal.SIGSTOP)
+        self._pass_on(signal.SIGCONT)  # before any key: it would take back a Ctrl-Z that came first (signal(7))
         if self._master is not None:
             self._terminal.enter(self._master)
-        self._pass_on(signal.SIGCONT)
 
     def _take_signals(self) -> None:
         os.set_blocking(self._woken[1], False)

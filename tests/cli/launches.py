@@ -119,6 +119,11 @@ class Served:
             text += part
         return text
 
+    def read_to_the_end(self) -> None:
+        """Wait until the last holder of the agent's output is gone."""
+        while os.read(self.output, 65536):
+            pass
+
     def final(self) -> dict[str, Any]:
         """Wait for the end; return the last message to the front."""
         if self._final is None:

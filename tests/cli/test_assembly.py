@@ -115,9 +115,8 @@ async def test_without_explain_nobody_is_told(place: Place, session: SessionDir,
     theirs.close()
 
 
+@pytest.mark.root
 def test_root_makes_the_scratch_space_itself(place: Place, session: SessionDir) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("an ordinary user's scratch space comes from inside")
     prepared = place.prepare("true")
 
     def action() -> bool:

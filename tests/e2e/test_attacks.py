@@ -120,6 +120,59 @@ def linked_hooks():
 
 
 @pytest.mark.needs("program:git")
+def test_no_link_through_which_git_would_write_beside_the_repository(sandbox):
+    git = _repository(sandbox)
+    target = sandbox.home / ".bashrc"
+    outcome, _ = _agent(
+        sandbox,
+        f"""
+os.symlink("{target}", "pointer")
+os.makedirs("other/logs")
+os.symlink("{target}", "other/logs/HEAD")
+os.makedirs(".git/logs", exist_ok=True)
+
+@attempt
+def reflog():
+    os.symlink("{target}", ".git/logs/HEAD")
+
+@attempt
+def message():
+    os.rename("pointer", ".git/COMMIT_EDITMSG")
+
+@attempt
+def directory():
+    os.rename("other", ".git/other")
+
+@attempt
+def whole():
+    os.rename(".git", "former")
+    os.rename("other", ".git")
+
+os.path.isdir("former") and os.rename("former", ".git")
+
+@attempt
+def worktree():
+    os.symlink("{sandbox.home}", "link")
+    with open(".git/config", "a") as file:
+        file.write("[core]\\n\\tworktree = ../link\\n")
+
+@attempt
+def pointer_file():
+    os.makedirs("sub/x")
+    with open("sub/.git", "w") as file:
+        file.write("gitdir: x\\n")
+
+@attempt
+def common():
+    with open(".git/commondir", "w") as file:
+        file.write("../other\\n")
+""",
+    )
+    assert set(outcome.values()) == {"REFUSED 13"}
+    assert not [path for path in git.rglob("*") if path.is_symlink()]
+
+
+@pytest.mark.needs("program:git")
 @pytest.mark.parametrize(
     "setting",
     [

@@ -199,11 +199,31 @@ async def test_forgotten_nodes_vanish(begin: Begin, ws: Path) -> None:
 
 
 async def test_a_link_to_a_symbolic_link_counts_as_one(begin: Begin, ws: Path) -> None:
-    (ws / ".git").mkdir()
-    agent = begin(rules={"/ws/.git/hooks/*": "watched"}, deny=[("fs.create", "watched")])
+    (ws / "bare").mkdir()
+    agent = begin(rules={"/ws/bare/hooks/*": "watched"}, deny=[("fs.create", "watched")])
     await agent.symlink(b"../evil", "/ws/pointer")
     with pytest.raises(PermissionError):
-        await agent.link("/ws/pointer", "/ws/.git/hooks")
-    assert agent.calls[-1] == ("fs.create", "/ws/.git/hooks", "watched", False)
+        await agent.link("/ws/pointer", "/ws/bare/hooks")
+    assert agent.calls[-1] == ("fs.create", "/ws/bare/hooks", "watched", False)
     await agent.link("/ws/pointer", "/ws/other")
     assert os.readlink(ws / "other") == "../evil"
+
+
+async def test_no_symbolic_link_gets_into_a_git_directory(begin: Begin, ws: Path) -> None:
+    (ws / ".git" / "logs").mkdir(parents=True)
+    (ws / "sub").mkdir()
+    agent = begin()
+    await agent.symlink(b"/home/u/.bashrc", "/ws/pointer")
+    for attempt in (
+        agent.symlink(b"/home/u/.bashrc", "/ws/.git/logs/HEAD"),
+        agent.symlink(b"../../../.bashrc", "/ws/.git/COMMIT_EDITMSG"),
+        agent.link("/ws/pointer", "/ws/.git/logs/HEAD"),
+        agent.rename("/ws/pointer", "/ws/.git/logs/HEAD"),
+        agent.symlink(b"evil", "/ws/sub/.git"),
+        agent.symlink(b"evil", "/ws/.git/modules"),
+    ):
+        with pytest.raises(PermissionError):
+            await attempt
+    assert sorted(os.listdir(ws / ".git")) == ["logs"]
+    await agent.symlink(b"testing", "/ws/.git/tXy12z")  # git asks so whether there are symbolic links
+    await agent.unlink("/ws/.git/tXy12z")

@@ -160,3 +160,14 @@ async def test_a_second_name_made_while_a_directory_is_read_stops_the_exchange(b
     with pytest.raises(PermissionError):
         await agent.core.renames.rename(*ends, RENAME_EXCHANGE, PID)
     assert (ws / ".git" / "config").is_dir()
+
+
+async def test_a_directory_that_becomes_a_git_directory_brings_no_symbolic_link(begin: Begin, ws: Path) -> None:
+    (ws / "repo" / "logs").mkdir(parents=True)
+    (ws / "repo" / "logs" / "HEAD").symlink_to("/home/u/.bashrc")
+    agent = begin()
+    for new in ("/ws/.git", "/ws/.GIT"):
+        with pytest.raises(PermissionError):
+            await agent.rename("/ws/repo", new)
+    (ws / "repo" / "logs" / "HEAD").unlink()
+    await agent.rename("/ws/repo", "/ws/.git")

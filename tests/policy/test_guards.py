@@ -143,6 +143,11 @@ def test_a_submodule_keeps_its_worktree() -> None:
     assert Guard("/w/bare/config").judge(b"[core]\nworktree = ..\n") is not None
 
 
+def test_a_repository_works_in_its_own_directory_only() -> None:
+    assert GIT_CONFIG.judge(b"[core]\nworktree = ..\n") is None
+    assert GIT_CONFIG.judge(b"[core]\nworktree = ../link\n") is not None
+
+
 def test_what_is_no_git_configuration_is_harmless_elsewhere() -> None:
     ssh = b"Host example.com\n  ProxyCommand nc %h %p\n"
     assert Guard("/w/conf/config").judge(ssh) is None

@@ -7,6 +7,9 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import prctl
@@ -18,11 +21,12 @@ from gmcp_sandbox import kernel
 from gmcp_sandbox.policy.profile import Limits
 from gmcp_sandbox.proc import confine
 from gmcp_sandbox.proc.plan import Stage, Step
-from tests.children import in_child
+from tests.children import in_child, own_namespaces
 from tests.proc.sandbox_run import run
 
 PYTHON = "/usr/bin/python3"
 STAGE = Stage(b"")
+ROOT = Path(__file__).parents[2]
 inside = pytest.mark.needs("userns", f"program:{PYTHON}")
 
 
@@ -172,7 +176,8 @@ def test_the_limits_hold_inside() -> None:
 
 def test_a_hidden_process_is_opaque_and_says_nothing_of_the_host() -> None:
     def action() -> list[Any]:
-        confine.hide_process("gmcp-init")
+        confine.rename_process("gmcp-init")
+        confine.hide_process()
         owner = os.stat("/proc/self/environ").st_uid
         with open("/proc/self/cmdline", "rb") as file:
             line = file.read().rstrip(b"\0")
@@ -182,6 +187,33 @@ def test_a_hidden_process_is_opaque_and_says_nothing_of_the_host() -> None:
     assert in_child(action) == [0, 0, "gmcp-init", "gmcp-init\n"]
 
 
+@pytest.mark.parametrize("environment", [{}, {"A": "b"}])
+@pytest.mark.parametrize("words", [[], ["x"], ["x" * 20_000, "y"]])
+def test_a_process_is_renamed_whatever_its_command_line_and_environment(
+    words: list[str], environment: dict[str, str]
+) -> None:
+    """python-prctl looks for the command line below the environment, and crashed on these."""
+    code = (
+        "import os; os.environ['B'] = 'c' * 5000\n"
+        "from gmcp_sandbox.proc.confine import rename_process\n"
+        "rename_process('gmcp-init')\n"
+        "print(open('/proc/self/cmdline', 'rb').read().rstrip(b'\\0'), os.environ['B'] == 'c' * 5000)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "b'gmcp-init' True\n", "")
+
+
+@inside
+def test_a_long_command_line_starts() -> None:
+    assert run("/bin/sh", "-c", "echo $#", "sh", *["x" * 1000] * 100).out == "100\n"
+
+
 def test_the_last_capability_is_the_kernels() -> None:
     assert 40 <= confine.last_capability() < 64
 
@@ -189,11 +221,7 @@ def test_the_last_capability_is_the_kernels() -> None:
 @pytest.mark.needs("userns")
 def test_only_one_more_user_namespace_can_be_made() -> None:
     def action() -> str:
-        maps = [(name, f"0 {number} 1") for name, number in (("uid_map", os.geteuid()), ("gid_map", os.getegid()))]
-        kernel.unshare(kernel.CLONE_NEWUSER)
-        for name, text in (("setgroups", "deny"), *maps):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
+        own_namespaces()
         confine.ForbidMoreNamespaces().apply(STAGE)
         kernel.unshare(kernel.CLONE_NEWUSER)
         with pytest.raises(OSError) as caught:

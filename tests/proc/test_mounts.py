@@ -11,7 +11,7 @@ import pytest
 from gmcp_sandbox import kernel
 from gmcp_sandbox.proc import mounts
 from gmcp_sandbox.proc.plan import Stage, Step
-from tests.children import in_child
+from tests.children import in_child, own_namespaces
 from tests.proc.sandbox_run import run
 
 pytestmark = pytest.mark.needs("userns")
@@ -140,7 +140,7 @@ def test_a_program_that_is_in_memory_by_name_runs_no_more_without_the_right() ->
 def test_scratch_space_is_bounded_and_mounted_nowhere() -> None:
     def action() -> list[object]:
         if os.geteuid() != 0:
-            kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS)
+            own_namespaces(kernel.CLONE_NEWNS)
         stage = Stage(b"")
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
             before = file.read()

@@ -54,7 +54,7 @@ def test_a_closed_descriptor_gets_a_pipe():
     assert _in_child(action) == "True"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
 def test_roots_agent_may_open_its_own_output_again():
     def action():
         null = os.open("/dev/null", os.O_RDWR)
