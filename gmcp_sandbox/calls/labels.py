@@ -41,8 +41,7 @@ TOOL = Label("tool", 5)
 """MCP tools, resources and prompts."""
 
 BUILTIN: dict[str, Label] = {
-    label.name: label
-    for label in (SCRATCH, WORKSPACE, SYSTEM, PRIVATE, WATCHED, SECRET, OUTSIDE, NETWORK, TOOL)
+    label.name: label for label in (SCRATCH, WORKSPACE, SYSTEM, PRIVATE, WATCHED, SECRET, OUTSIDE, NETWORK, TOOL)
 }
 
 
