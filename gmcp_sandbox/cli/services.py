@@ -12,6 +12,7 @@ import trio
 
 from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
+from gmcp_sandbox.proc.init import fingerprint
 from gmcp_sandbox.proc.program import exit_code_of
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Services:
                 if message["kind"] == "init":
                     self._init_pid = message["pid"]
                 elif message["kind"] == "started":
-                    nursery.start_soon(self._watch_mounts)
+                    nursery.start_soon(self._watch_mounts, message["mounts"])
                 else:
                     self._end(_ending(message))
 
@@ -107,8 +108,12 @@ class Services:
             ending = Ending("failed", 125, what, hint)
         self._session.end(ending)
 
-    async def _watch_mounts(self) -> None:
-        """End the session when a mount of the view changes: exec right hangs on mounts (proc(5), mountinfo)."""
+    async def _watch_mounts(self, made: str) -> None:
+        """End the session when the mounts are not, or no longer, what process 1 made: exec right hangs on them.
+
+        Args:
+            made: Fingerprint that process 1 took before it started the agent.
+        """
         path = f"/proc/{self._init_pid}/mountinfo"
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -119,14 +124,10 @@ class Services:
         with select.epoll() as watcher:
             try:
                 watcher.register(fd, select.EPOLLPRI | select.EPOLLERR)
-                before = _read_again(fd)
-                while True:
+                while (now := _read_again(fd)) == b"" or fingerprint(now) == made:
                     await trio.lowlevel.wait_readable(watcher.fileno())
                     watcher.poll(0)
-                    now = _read_again(fd)
-                    if now != before and now:
-                        self._session.end(Ending("view_changed", 125, "a mount of the agent's view changed"))
-                        return
+                self._session.end(Ending("view_changed", 125, "a mount of the agent's view changed"))
             finally:
                 os.close(fd)
 

@@ -13,7 +13,7 @@ import stat as modes
 from typing import TYPE_CHECKING
 
 from gmcp_sandbox.calls.arguments import Arguments, FsCreate, FsDelete, FsStat
-from gmcp_sandbox.calls.labels import Label
+from gmcp_sandbox.calls.labels import Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail, magic
 from gmcp_sandbox.fs.nodes import Fixed, Node
@@ -171,7 +171,7 @@ class Names:
         lowers = lowers or (node.is_symlink and is_refused_link(path, spell(self._backing.readlink(node))))
         args = FsCreate("hardlink", 0, target, lowers=lowers)
         await self.check_free(parent, name, Tool.FS_CREATE, args, pid)
-        strictest = node.label if lowers else label
+        strictest = highest(node.label, label)
         content = self._core.whole_content(node) if self._permits.guard_for(path) is not None else None
         await self._permits.on_path(Spot(parent, path, strictest), Tool.FS_CREATE, args, pid, content=content)
         if lowers or (content is not None and content != self._core.whole_content(node)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import select
 import signal
@@ -57,14 +58,21 @@ def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoRe
     execute(birth.root_steps[:-1], stage)
     terminal = _open_terminal(birth.stdio, stage, front)
     execute(birth.root_steps[-1:], stage)
+    with naming("read the mounts that were made"), open("/proc/self/mountinfo", "rb") as file:
+        mounts = fingerprint(file.read())  # before the agent exists: what the supervisor watches is compared with it
     with naming("start the agent's process"):
         agent, failure = _start(birth, stage, terminal)
     if failure:
         supervisor.send("not_executed", errno=failure)
         os._exit(0)
-    supervisor.send("started")
+    supervisor.send("started", mounts=mounts)
     supervisor.send("exit", status=_attend(agent, supervisor, front, terminal))
     os._exit(0)
+
+
+def fingerprint(mountinfo: bytes) -> str:
+    """Return what tells one state of a mount namespace from another (proc(5), mountinfo)."""
+    return hashlib.blake2b(mountinfo, digest_size=16).hexdigest()
 
 
 def _open_terminal(stdio: Stdio, stage: Stage, front: Channel) -> int | None:
