@@ -121,6 +121,8 @@ def test_what_runs_on_the_host_later_is_read_and_run_only(path: str) -> None:
         "/usr/src/app/tests/certs/server.pem",
         "/usr/src/app/vendor/lib/.github/workflows/ci.yml",
         "/tmp/x",
+        "/tmp/tmpx1y2cacert.pem",
+        "/tmp/pytest-of-u/test_tls0/server.key",
         "/home/u/.bashrc",
         "/home/u/.cache/pip/x",
     ],
