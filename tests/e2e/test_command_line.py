@@ -390,10 +390,23 @@ def test_the_view_has_no_more_than_it_should(sandbox):
     assert int(processes) <= 6
 
 
-def test_two_sessions_side_by_side(sandbox):
+def test_a_second_session_that_would_write_to_the_workspace_is_refused(sandbox):
+    with sandbox.start("--", "sh", "-c", "echo ready; read line", stdin=subprocess.PIPE) as one:
+        one.read_until(b"ready")
+        second = sandbox.exec("true")
+        assert second.code == 125 and "another session writes" in second.err
+        assert sandbox.exec("true", profile="readonly").code == 0
+        one.send(b"go\n", close=True)
+        one.process.stdin = None
+        one.end(20)
+    assert sandbox.exec("true").code == 0
+
+
+def test_two_sessions_that_share_side_by_side(sandbox):
     script = "echo ready; read line; echo $line > made-by-$line; ls made-by-*"
-    with sandbox.start("--", "sh", "-c", script, stdin=subprocess.PIPE) as one:
-        with sandbox.start("--", "sh", "-c", script, stdin=subprocess.PIPE) as two:
+    words = ("--share", "--", "sh", "-c", script)
+    with sandbox.start(*words, stdin=subprocess.PIPE) as one:
+        with sandbox.start(*words, stdin=subprocess.PIPE) as two:
             for running, name in ((one, b"one\n"), (two, b"two\n")):
                 running.read_until(b"ready")
                 running.send(name, close=True)
