@@ -36,7 +36,7 @@ GENESIS = Genesis(
 )
 
 
-def make_decision(seq: int = 1, path: str = "/work/a.py", **fields: Any) -> Decision:
+def make_decision(seq: int = 1, path: str = "/ws/a.py", **fields: Any) -> Decision:
     """Return an allowed read, or what `fields` make of it."""
     verdicts = fields.pop("verdicts", ALLOWED)
     outcome = Outcome.ALLOW if all(verdict.outcome is Outcome.ALLOW for verdict in verdicts) else Outcome.DENY
@@ -75,7 +75,7 @@ def write_log(directory: Path, calls: int = 20, *, budget: int = 1 << 20, is_sea
     """Write a log in which every third call repeats an earlier one and every seventh is denied."""
     writer = open_writer(directory, budget)
     for seq in range(1, calls + 1):
-        path = f"/work/module/{seq if seq % 3 else 1}.py"
+        path = f"/ws/module/{seq if seq % 3 else 1}.py"
         make = make_denial if seq % 7 == 0 else make_decision
         writer.append(make(seq, path), 4_321)
     if is_sealed:

@@ -20,7 +20,7 @@ def test_repeats_come_in_full_over_all_files(rotated_log):
     assert isinstance(found[0], GenesisEntry)
     assert isinstance(found[-1], SealEntry)
     assert [entry.seq for entry in calls(found)] == list(range(1, 121))
-    assert all(entry.object == f"/work/module/{entry.seq if entry.seq % 3 else 1}.py" for entry in calls(found))
+    assert all(entry.object == f"/ws/module/{entry.seq if entry.seq % 3 else 1}.py" for entry in calls(found))
     assert all((entry.outcome == "deny") == (entry.seq % 7 == 0) for entry in calls(found))
 
 
@@ -80,7 +80,7 @@ def test_a_follower_sees_what_is_new_from_file_to_file_until_the_seal(writer, de
     seen = calls(whole.poll())
     fresh = []
     for seq in range(2, 151):
-        log.append(decision(seq, f"/work/{seq % 40}"), 0)
+        log.append(decision(seq, f"/ws/{seq % 40}"), 0)
         fresh += calls(late.poll())
     log.seal({})
     fresh += calls(late.poll())

@@ -100,8 +100,8 @@ def test_content_is_a_digest_and_a_length(decision):
 
 
 def test_only_arguments_that_differ_from_their_defaults_are_written(decision):
-    renamed = decision(1, tool=Tool.FS_RENAME, args=FsRename("/work/b"))
-    assert entry_of(call_body(renamed, 0)).args == {"target": "/work/b"}
+    renamed = decision(1, tool=Tool.FS_RENAME, args=FsRename("/ws/b"))
+    assert entry_of(call_body(renamed, 0)).args == {"target": "/ws/b"}
     made = decision(1, tool=Tool.FS_CREATE, args=FsCreate("file", mode=0o600))
     assert entry_of(call_body(made, 0)).args == {"kind": "file"}
 
@@ -119,7 +119,7 @@ def test_secrets_in_arguments_are_redacted(decision, tool, label, args):
 
 
 def test_control_characters_and_other_bytes_in_paths_are_escaped_and_come_back(decision):
-    path = "/work/\x1b[2J\n\u202e" + b"\xe9".decode("utf-8", "surrogateescape")
+    path = "/ws/\x1b[2J\n\u202e" + b"\xe9".decode("utf-8", "surrogateescape")
     body = call_body(decision(1, path), 0)
     assert all(0x20 <= byte < 0x7F for byte in body)
     assert entry_of(body).object == path
@@ -144,7 +144,7 @@ def test_the_genesis_says_what_runs_and_that_there_is_no_model():
         layers=("schema",),
         versions={"python": "3.13"},
         host={"seccomp": "yes"},
-        view=[["/work", "rw", "workspace"]],
+        view=[["/ws", "rw", "workspace"]],
     )
     entry = entry_of(genesis_body(genesis))
     assert isinstance(entry, GenesisEntry)

@@ -99,4 +99,4 @@ def test_long_objects_keep_head_length_and_digest():
     shown = shorten(path)
     assert shown.startswith(path[:OBJECT_CHARS])
     assert f"[cut: {len(path)} characters, blake3 " in shown
-    assert shorten("/work/a") == "/work/a"
+    assert shorten("/ws/a") == "/ws/a"

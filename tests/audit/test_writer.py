@@ -84,7 +84,7 @@ def test_equal_decisions_refer_to_the_first(writer, decision, denial, tmp_path):
 @pytest.mark.parametrize(
     "difference",
     [
-        {"path": "/work/b.py"},
+        {"path": "/ws/b.py"},
         {"args": FsRead("read")},
         {"args": FsStat("getattr"), "tool": Tool.FS_STAT},
         {"label": SECRET},
@@ -139,7 +139,7 @@ def test_a_full_disk_takes_the_torn_line_back_and_ends_the_log(writer, decision,
     size = (tmp_path / "log" / "audit.jsonl").stat().st_size
     with file_size_limit(size + room):
         with pytest.raises(AuditError, match="cannot write"):
-            log.append(decision(2, "/work/other.py"), 0)
+            log.append(decision(2, "/ws/other.py"), 0)
     assert (log.allowed, log.denied) == (1, 0)
     for late in (lambda: log.append(decision(3), 0), lambda: log.event("x"), lambda: log.seal({})):
         with pytest.raises(AuditError, match="takes no more records"):
@@ -157,7 +157,7 @@ def test_a_full_budget_is_an_event_and_leaves_room_for_the_seal(writer, decision
     log, budget = writer(64 << 10), 64 << 10
     with pytest.raises(AuditError, match="the audit log is full"):
         for seq in range(1, 10_000):
-            log.append(decision(seq, f"/work/{seq}"), 0)
+            log.append(decision(seq, f"/ws/{seq}"), 0)
     written = log.allowed
     for late in (lambda: log.append(decision(10_001), 0), lambda: log.event("x")):
         with pytest.raises(AuditError, match="is full"):
@@ -173,14 +173,14 @@ def test_a_full_budget_is_an_event_and_leaves_room_for_the_seal(writer, decision
 def test_later_files_link_to_earlier_ones_and_refer_only_to_themselves(writer, decision, tmp_path):
     log = writer(64 << 10)
     for seq in range(1, 201):
-        log.append(decision(seq, f"/work/{seq % 10}"), 0)
+        log.append(decision(seq, f"/ws/{seq % 10}"), 0)
     log.sync()
     log.seal({})
     assert len(list_segments(str(tmp_path / "log"))) > 2
     assert verify(str(tmp_path / "log")).state is State.WHOLE
     found = [one for one in read(str(tmp_path / "log")) if isinstance(one, CallEntry)]
     assert [one.seq for one in found] == list(range(1, 201))
-    assert all(one.object == f"/work/{one.seq % 10}" for one in found)
+    assert all(one.object == f"/ws/{one.seq % 10}" for one in found)
     for path in (tmp_path / "log").iterdir():
         assert path.stat().st_size <= 8 << 10
 
@@ -199,7 +199,7 @@ def test_a_next_file_that_cannot_be_made_ends_the_log(writer, decision, tmp_path
     (tmp_path / "log" / "audit.1.jsonl").mkdir()
     with pytest.raises(AuditError, match=r"cannot create the audit log audit\.1\.jsonl"):
         for seq in range(1, 1000):
-            log.append(decision(seq, f"/work/{seq}"), 0)
+            log.append(decision(seq, f"/ws/{seq}"), 0)
     with pytest.raises(AuditError):
         log.append(decision(1000), 0)
     log.close()
@@ -218,7 +218,7 @@ def test_another_thread_may_sync_while_files_change(writer, decision, tmp_path):
     thread = threading.Thread(target=keep_syncing)
     thread.start()
     for seq in range(1, 101):
-        log.append(decision(seq, f"/work/{seq}"), 0)
+        log.append(decision(seq, f"/ws/{seq}"), 0)
     is_over.set()
     thread.join()
     log.seal({})
@@ -229,7 +229,7 @@ def test_no_descriptor_is_left_open(writer, decision):
     before = len(os.listdir("/proc/self/fd"))
     log = writer(64 << 10)
     for seq in range(1, 101):
-        log.append(decision(seq, f"/work/{seq}"), 0)
+        log.append(decision(seq, f"/ws/{seq}"), 0)
     log.seal({})
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -246,7 +246,7 @@ def test_whatever_is_written_verifies_and_stays_within_the_budget(tmp_path_facto
     written = 0
     try:
         for seq, (name, is_denied, length) in enumerate(steps, 1):
-            log.append((deny if is_denied else make)(seq, f"/work/{name}/" + "y" * length), 0)
+            log.append((deny if is_denied else make)(seq, f"/ws/{name}/" + "y" * length), 0)
             written = seq
     except AuditError:
         pass

@@ -77,7 +77,7 @@ class Sessions:
         writer = AuditWriter.create(fd, genesis, budget_bytes=1 << 20, clock=time.time_ns)
         os.close(fd)
         self._writers.append(writer)
-        for seq, path in enumerate(("/work/a.py", "/work/\x1b[2J", "/home/u/.ssh/id"), 1):
+        for seq, path in enumerate(("/ws/a.py", "/ws/\x1b[2J", "/home/u/.ssh/id"), 1):
             writer.append(decision(session, seq, path), 4_321)
         return session, writer
 

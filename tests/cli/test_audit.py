@@ -69,7 +69,7 @@ def test_show_prints_the_records_with_control_characters_escaped(sessions, capsy
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["START", "ALLOW", "ALLOW", "DENY", "END"]
     assert "hunter2" not in lines[0]
-    assert "/work/\\x1b[2J" in lines[2]
+    assert "/ws/\\x1b[2J" in lines[2]
     assert lines[3].endswith("/home/u/.ssh/id (open)  trust.no_capability: no grant for secret")
     assert "2 allowed, 1 denied" in lines[4]
 
@@ -79,7 +79,7 @@ def test_show_prints_the_records_with_control_characters_escaped(sessions, capsy
     [
         (["--denied"], ["/home/u/.ssh/id"]),
         (["--tool", "net.*"], []),
-        (["--path", "/work/*"], ["/work/a.py", "/work/\x1b[2J"]),
+        (["--path", "/ws/*"], ["/ws/a.py", "/ws/\x1b[2J"]),
         (["--tool", "fs.*", "--limit", "1"], ["/home/u/.ssh/id"]),
     ],
 )

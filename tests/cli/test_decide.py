@@ -17,7 +17,7 @@ from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.profile import Mount, MountMode, PathRule
 
 MOUNTS = (
-    Mount("/work", "/work", MountMode.RW, WORKSPACE),
+    Mount("/ws", "/ws", MountMode.RW, WORKSPACE),
     Mount("/tmp", None, MountMode.SCRATCH, SCRATCH),
 )
 LABELLER = Labeller(MOUNTS, (PathRule(".env", SECRET),))
@@ -41,7 +41,7 @@ def decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def call_of(tool: Tool, *pairs: str):
-    return build_call(tool, list(pairs), LABELLER, workspace="/work", home="/home/user")
+    return build_call(tool, list(pairs), LABELLER, workspace="/ws", home="/home/user")
 
 
 def test_ordinary_work_is_allowed(decide) -> None:
@@ -106,7 +106,7 @@ def test_a_question_without_meaning_is_a_usage_error(decide, words: tuple[str, .
 
 def test_a_relative_path_lies_in_the_workspace() -> None:
     call = call_of(Tool.FS_READ, "path=src/../x.py")
-    assert (call.object, call.args, call.label) == ("/work/x.py", FsRead("open"), WORKSPACE)
+    assert (call.object, call.args, call.label) == ("/ws/x.py", FsRead("open"), WORKSPACE)
 
 
 def test_a_tilde_is_the_home() -> None:
@@ -114,7 +114,7 @@ def test_a_tilde_is_the_home() -> None:
 
 
 def test_words_of_a_command_line_are_repeated() -> None:
-    call = call_of(Tool.PROC_EXEC, "path=/work/run", "argv=run", "argv=--fast", "argv=a=b")
+    call = call_of(Tool.PROC_EXEC, "path=/ws/run", "argv=run", "argv=--fast", "argv=a=b")
     assert call.args == ProcExec(argv=("run", "--fast", "a=b"))
 
 
@@ -135,7 +135,7 @@ def test_what_a_symbolic_link_says_is_left_as_it_is() -> None:
 @given(st.sampled_from(Tool), st.lists(st.text(max_size=12) | st.from_regex(r"[a-z]{1,8}=.{0,20}"), max_size=4))
 def test_any_words_are_a_call_or_a_usage_error(tool: Tool, pairs: list[str]) -> None:
     try:
-        call = build_call(tool, pairs, LABELLER, workspace="/work", home="/home/user")
+        call = build_call(tool, pairs, LABELLER, workspace="/ws", home="/home/user")
     except UsageError:
         return
     assert call.tool is tool

@@ -20,7 +20,7 @@ def call(**fields):
         "seq": 1,
         "pid": 7,
         "tool": "fs.read",
-        "object": "/work/a",
+        "object": "/ws/a",
         "args": {"op": "open"},
         "label": "workspace",
         "outcome": "allow",
@@ -38,9 +38,9 @@ def denied(**fields):
 
 def test_a_decision_is_one_aligned_line():
     allow, deny = text_line(call(), PLAIN), text_line(denied(us=12_345), PLAIN)
-    assert allow.endswith("ALLOW  fs.read           4 µs  /work/a (open)")
-    assert deny.endswith("DENY   fs.read       12345 µs  /work/a (open)  trust.no_capability: no grant")
-    assert allow.index("/work") == deny.index("/work")
+    assert allow.endswith("ALLOW  fs.read           4 µs  /ws/a (open)")
+    assert deny.endswith("DENY   fs.read       12345 µs  /ws/a (open)  trust.no_capability: no grant")
+    assert allow.index("/ws") == deny.index("/ws")
     assert ".123  " in allow
 
 
@@ -51,8 +51,8 @@ def test_deny_is_a_word_with_and_without_colour():
 
 
 def test_control_characters_are_escaped():
-    line = text_line(call(object="/work/\x1b[2J\n\u202e\udce9"), PLAIN)
-    assert "/work/\\x1b[2J\\x0a\\u202e\\xe9" in line
+    line = text_line(call(object="/ws/\x1b[2J\n\u202e\udce9"), PLAIN)
+    assert "/ws/\\x1b[2J\\x0a\\u202e\\xe9" in line
 
 
 @given(st.text(st.characters(codec=None, categories=None)), st.integers())
@@ -67,8 +67,8 @@ def test_a_line_is_printable_whatever_the_record_says(text, number):
 
 
 def test_a_command_and_a_target_are_shown():
-    assert text_line(call(tool="proc.exec", args={"argv": ["git", "status"]}), PLAIN).endswith("/work/a  [git status]")
-    assert text_line(call(tool="fs.rename", args={"target": "/work/b"}), PLAIN).endswith("/work/a -> /work/b")
+    assert text_line(call(tool="proc.exec", args={"argv": ["git", "status"]}), PLAIN).endswith("/ws/a  [git status]")
+    assert text_line(call(tool="fs.rename", args={"target": "/ws/b"}), PLAIN).endswith("/ws/a -> /ws/b")
 
 
 def test_the_links_between_files_are_not_shown():

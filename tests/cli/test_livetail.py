@@ -35,7 +35,7 @@ def test_what_is_there_and_what_comes_is_shown_once(
 ) -> None:
     session, writer = sessions.make()
     with tailing(session):
-        writer.append(decide(session, 4, "/work/late.py"), 1000)
+        writer.append(decide(session, 4, "/ws/late.py"), 1000)
         writer.seal({"reason": "exited", "code": 0})
     shown = capfd.readouterr().err.splitlines()
     assert [line.split()[1] for line in shown] == ["START", "ALLOW", "ALLOW", "DENY", "ALLOW", "END"]
@@ -64,7 +64,7 @@ def test_names_cannot_steer_the_terminal(sessions: Sessions, capfd: pytest.Captu
         pass
     err = capfd.readouterr().err
     assert "\x1b" not in err
-    assert "/work/\\x1b[2J" in err
+    assert "/ws/\\x1b[2J" in err
 
 
 def test_a_log_that_is_garbage_ends_it_and_nothing_else(sessions: Sessions, capfd: pytest.CaptureFixture[str]) -> None:

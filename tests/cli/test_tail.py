@@ -17,15 +17,15 @@ def test_tail_follows_the_newest_running_session_until_its_seal(sessions, decide
     sessions.make()
 
     def go_on():
-        writer.append(decide(session, 4, "/work/late.py"), 0)
+        writer.append(decide(session, 4, "/ws/late.py"), 0)
         writer.seal({"reason": "exited"})
 
     thread = threading.Thread(target=go_on)
     thread.start()
-    assert main(["tail", "--json", "--from-start", "--path", "/work/*"]) == 0
+    assert main(["tail", "--json", "--from-start", "--path", "/ws/*"]) == 0
     thread.join()
     found = [json.loads(line)["object"] for line in capsys.readouterr().out.splitlines()]
-    assert found == ["/work/a.py", "/work/\x1b[2J", "/work/late.py"]
+    assert found == ["/ws/a.py", "/ws/\x1b[2J", "/ws/late.py"]
 
 
 def test_tail_ends_with_a_session_that_crashed_and_says_so(sessions, capsys):
