@@ -38,11 +38,17 @@ FUSE: tuple[Family, ...] = (
     _fuse(
         "look",
         Fate.JUDGED,
-        "attributes, existence, where a link leads; synthetic directories answer for themselves",
+        "attributes, existence, where a link leads; what the view fixes, and xattrs outside of user.*, answer uncalled",
         "lookup getattr access readlink getxattr listxattr",
         Tool.FS_STAT,
     ),
-    _fuse("list", Fate.JUDGED, "names are listed under the grant of opendir", "opendir readdir", Tool.FS_LIST),
+    _fuse(
+        "list",
+        Fate.JUDGED,
+        "each page of names is a call, with the attributes of what is labelled no higher",
+        "opendir readdir",
+        Tool.FS_LIST,
+    ),
     _fuse(
         "open",
         Fate.JUDGED,
@@ -57,13 +63,21 @@ FUSE: tuple[Family, ...] = (
     _fuse(
         "create",
         Fate.JUDGED,
-        "device nodes are refused",
+        "device nodes are refused; over a name that the view fixes EEXIST, between mounts EXDEV, uncalled",
         "create mknod mkdir symlink link",
         Tool.FS_CREATE,
         Tool.FS_WRITE,
     ),
-    _fuse("delete", Fate.JUDGED, "of a name", "unlink rmdir", Tool.FS_DELETE),
-    _fuse("rename", Fate.JUDGED, "both paths are judged", "rename", Tool.FS_RENAME),
+    _fuse(
+        "delete", Fate.JUDGED, "of a name; one that the view fixes is EBUSY, uncalled", "unlink rmdir", Tool.FS_DELETE
+    ),
+    _fuse(
+        "rename",
+        Fate.JUDGED,
+        "both paths are judged; names that the view fixes are EBUSY, moves between mounts EXDEV, uncalled",
+        "rename",
+        Tool.FS_RENAME,
+    ),
     _fuse(
         "change attributes",
         Fate.JUDGED,
