@@ -35,6 +35,7 @@ class GenesisEntry(_Record, frozen=True, kw_only=True, tag="genesis"):
     probe: str
     host: dict[str, JSON]
     view: JSON = None
+    key: str | None = None
 
 
 class CallEntry(_Record, frozen=True, kw_only=True, tag="call", omit_defaults=True):
@@ -85,6 +86,13 @@ class SegmentEntry(_Record, frozen=True, kw_only=True, tag="segment"):
     prev: str
 
 
+class CheckpointEntry(_Record, frozen=True, kw_only=True, tag="checkpoint"):
+    """A signature over all lines before it."""
+
+    records: int
+    signature: str
+
+
 class SealEntry(_Record, frozen=True, kw_only=True, tag="seal"):
     """The last record of a session."""
 
@@ -95,8 +103,8 @@ class SealEntry(_Record, frozen=True, kw_only=True, tag="seal"):
     outcome: dict[str, JSON]
 
 
-RawEntry = GenesisEntry | CallEntry | AgainEntry | EventEntry | SegmentEntry | SealEntry
-Entry = GenesisEntry | CallEntry | EventEntry | SegmentEntry | SealEntry
+RawEntry = GenesisEntry | CallEntry | AgainEntry | EventEntry | SegmentEntry | CheckpointEntry | SealEntry
+Entry = GenesisEntry | CallEntry | EventEntry | SegmentEntry | CheckpointEntry | SealEntry
 """What a reader sees: repeats are resolved."""
 
 _decoder: msgspec.json.Decoder[RawEntry] = msgspec.json.Decoder(RawEntry)

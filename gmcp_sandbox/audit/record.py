@@ -1,7 +1,8 @@
 """What a record says, as the bytes that are chained (bodies, see `chain.py`).
 
 Kinds: `genesis` (first line of a session), `call` (a decision in full), `again` (a decision equal to an earlier one, by
-reference), `event`, `segment` (first line of a later file), `seal` (last line).
+reference), `event`, `segment` (first line of a later file), `checkpoint` (a signature over all lines before it), `seal`
+(the end; in a signed log one checkpoint follows it).
 
 Guarantees:
 - No content, ever: a digest and a length stand for it. No environment. What looks like a secret is redacted.
@@ -26,7 +27,8 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 
-FORMAT = 1
+FORMAT = 2
+"""2: the genesis names a key, checkpoints are signed."""
 MAX_LINE = 1 << 20
 MAX_EVENT = 32 << 10
 MAX_SEAL = 8 << 10
@@ -55,6 +57,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True):
         profile_digest: Of its canonical form.
         layers: Names of the layers that must answer, in order.
         model_digest: Of the probe's model; None when there is none.
+        key: Public key of the checkpoints, hex; None for a log that is not signed.
         versions: Of this product (`gmcp-sandbox`), `python`, `kernel`, and what else matters.
         host: What the host really enforces.
         view: Summary of what the agent sees.
@@ -69,6 +72,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True):
     profile_digest: str
     layers: tuple[str, ...]
     model_digest: str | None = None
+    key: str | None = None
     versions: Mapping[str, str]
     host: Mapping[str, JSON]
     view: JSON = None
@@ -91,6 +95,7 @@ def genesis_body(genesis: Genesis) -> bytes:
         "probe": "no model" if genesis.model_digest is None else "model",
         "host": dict(genesis.host),
         "view": genesis.view,
+        "key": genesis.key,
     }
     return _open(fields)
 
@@ -106,6 +111,11 @@ def event_body(name: str, at_ns: int, data: Mapping[str, JSON]) -> bytes:
     if len(body) > MAX_EVENT:
         body = _open({"kind": "event", "name": name[:64], "at": at_ns, "data": {"left_out": len(body)}})
     return body
+
+
+def checkpoint_body(at_ns: int, records: int, signature: bytes) -> bytes:
+    """Return the body of a checkpoint: the signature of the `statement` about the lines before it."""
+    return b'{"kind":"checkpoint","at":%d,"records":%d,"signature":"%b"' % (at_ns, records, signature.hex().encode())
 
 
 def seal_body(at_ns: int, records: int, totals: Mapping[str, Sequence[int]], outcome: Mapping[str, JSON]) -> bytes:

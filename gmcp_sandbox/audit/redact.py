@@ -11,9 +11,12 @@ Guarantees:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import msgspec
 from blake3 import blake3
+
+from gmcp_sandbox.calls.verdicts import Decision
 
 REDACTED = "[redacted]"
 OBJECT_CHARS = 8192
@@ -108,3 +111,27 @@ def _is_secret_after(option: str, word: str) -> bool:
     if option in _USER_OPTIONS:
         return ":" in word
     return len(option) < 128 and not word.startswith("-") and _TELLING_OPTION.fullmatch(option) is not None
+
+
+def redact_decision(decision: Decision, redact_text: Callable[[str], str]) -> Decision:
+    """Return a decision of whose words every one has passed `redact_text`: object, arguments, details of verdicts."""
+    call = decision.call
+    cleaned = {
+        field: _cleaned(value, redact_text)
+        for field, value in zip(call.args.__struct_fields__, msgspec.structs.astuple(call.args), strict=True)
+    }
+    args = msgspec.structs.replace(call.args, **cleaned)
+    verdicts = tuple(
+        msgspec.structs.replace(verdict, detail=redact_text(verdict.detail)) if verdict.detail else verdict
+        for verdict in decision.verdicts
+    )
+    shown = msgspec.structs.replace(call, object=redact_text(call.object), args=args)
+    return msgspec.structs.replace(decision, call=shown, verdicts=verdicts)
+
+
+def _cleaned(value: object, redact_text: Callable[[str], str]) -> object:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, tuple):
+        return tuple(_cleaned(each, redact_text) for each in value)
+    return value

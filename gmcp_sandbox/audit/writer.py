@@ -7,6 +7,8 @@ Guarantees:
 - All files of the log together stay within the budget. When it is used up, an event says so and `append` raises; room
   for the event and the seal is kept free from the start.
 - A later file starts with the last hash of the one before and is there before the earlier one says that it ended.
+- With a signer, no more than `CHECKPOINT_EVERY` records are without a signature, and no file ends and no seal is
+  written without one.
 
 Left to others: time (`clock`), when to sync, one process (and, but for `sync`, one thread) using it.
 """
@@ -14,9 +16,12 @@ Left to others: time (`clock`), when to sync, one process (and, but for `sync`, 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+
+import msgspec
 
 from gmcp_sandbox.audit.chain import START, TAIL, linker
 from gmcp_sandbox.audit.encode import JSON
@@ -26,12 +31,15 @@ from gmcp_sandbox.audit.record import (
     Genesis,
     again_body,
     call_body,
+    checkpoint_body,
     event_body,
     genesis_body,
     seal_body,
     segment_body,
 )
+from gmcp_sandbox.audit.redact import redact_decision
 from gmcp_sandbox.audit.segments import segment_name
+from gmcp_sandbox.audit.signing import Signer, statement
 from gmcp_sandbox.calls.labels import OUTSIDE
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Outcome
@@ -43,10 +51,12 @@ REPEATS = 65_536
 """How many full records can be referred to; then the table starts anew."""
 REPEATABLE = 4096
 """Longer lines are not referred to, so that the table and its readers stay small."""
+CHECKPOINT_EVERY = 4096
+"""Records from one signature to the next (50 µs each)."""
 RESERVE = MAX_SEAL + 2048
-"""Kept free for the event that ends a session and for its seal."""
+"""Kept free for the event that ends a session, its seal and the last checkpoint."""
 _ROTATION = 1024
-"""More than the two lines that a change of files costs."""
+"""More than the lines that a checkpoint and a change of files cost."""
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _ALLOW = Outcome.ALLOW
 _SPENT = "the byte budget of the log is used up"
@@ -63,7 +73,16 @@ class AuditWriter:
         dirty: True when something was written since the last sync.
     """
 
-    def __init__(self, directory_fd: int, session: str, budget_bytes: int, clock: Callable[[], int]) -> None:
+    def __init__(  # noqa: PLR0913 - the facts of a log, each said by name
+        self,
+        directory_fd: int,
+        session: str,
+        *,
+        budget_bytes: int,
+        clock: Callable[[], int],
+        signer: Signer | None,
+        redact: Callable[[str], str] | None,
+    ) -> None:
         """Use `create`; this makes a writer without a first record."""
         self.allowed = 0
         self.denied = 0
@@ -78,6 +97,9 @@ class AuditWriter:
         self._first_size = 0
         self._limit = 0  # below this size a record needs no further thought
         self._records = 0
+        self._signer = signer
+        self._checkpoint_at = sys.maxsize if signer is None else CHECKPOINT_EVERY
+        self._redact = redact
         self._link = linker()
         self._previous = START
         self._totals: dict[str, list[int]] = {tool.value: [0, 0] for tool in Tool}
@@ -90,16 +112,29 @@ class AuditWriter:
         self._directory = os.dup(directory_fd)
 
     @classmethod
-    def create(cls, directory_fd: int, genesis: Genesis, *, budget_bytes: int, clock: Callable[[], int]) -> AuditWriter:
-        """Start a log in a directory and write its first record.
+    def create(  # noqa: PLR0913 - likewise
+        cls,
+        directory_fd: int,
+        genesis: Genesis,
+        *,
+        budget_bytes: int,
+        clock: Callable[[], int],
+        signer: Signer | None = None,
+        redact: Callable[[str], str] | None = None,
+    ) -> AuditWriter:
+        """Start a log in a directory and write its first record. Without a signer it is not signed, and says so.
+
+        `redact` takes out of every word of a call what this session's records must not hold.
 
         Raises:
             AuditError: There is a log already, it cannot be written, or the budget is too small.
         """
-        first = genesis_body(genesis)
+        first = genesis_body(msgspec.structs.replace(genesis, key=None if signer is None else signer.public))
         if budget_bytes < max(MIN_BUDGET, 2 * (RESERVE + len(first))) or len(first) > MAX_LINE - TAIL:
             raise AuditError(f"a log budget of {budget_bytes} bytes is too small", hint=_RAISE_BUDGET)
-        writer = cls(directory_fd, genesis.session, budget_bytes, clock)
+        writer = cls(
+            directory_fd, genesis.session, budget_bytes=budget_bytes, clock=clock, signer=signer, redact=redact
+        )
         try:
             writer._start_segment(writer._open_segment(), first)
         except AuditError:
@@ -137,9 +172,12 @@ class AuditWriter:
             self.denied += 1
             self.unseen += call.label == OUTSIDE and call.tool is Tool.FS_STAT
             self._totals[call.tool][1] += 1
+        if self._records >= self._checkpoint_at:
+            self.checkpoint()
 
     def _append_once(self, decision: Decision, latency_ns: int) -> int:
-        body = call_body(decision, latency_ns)
+        shown = decision if self._redact is None else redact_decision(decision, self._redact)
+        body = call_body(shown, latency_ns)
         if self._size + len(body) > self._limit:
             self._make_room(len(body))
         self._put(body)
@@ -155,6 +193,44 @@ class AuditWriter:
         if self._size + len(body) > self._limit:
             self._make_room(len(body))
         self._put(body)
+        if self._records >= self._checkpoint_at:
+            self.checkpoint()
+
+    @property
+    def records(self) -> int:
+        """How many lines were written."""
+        return self._records
+
+    @property
+    def head(self) -> bytes:
+        """The hash of the last line."""
+        return self._previous
+
+    def warm(self) -> None:
+        """Get ready to sign; may run in another thread. Raises AuditError."""
+        if self._signer is not None:
+            self._signer.warm()
+
+    def checkpoint(self) -> None:
+        """Sign everything that was written so far; nothing happens when it is signed already, or nothing is signed.
+
+        Raises:
+            AuditError: It is not signed, or not written.
+        """
+        if self._signer is None or self._records == self._checkpoint_at - CHECKPOINT_EVERY:
+            return
+        body = self._signed(self._records, self._previous)
+        if self._size + len(body) > self._limit:
+            self._make_room(len(body))
+            body = self._signed(self._records, self._previous)
+        self._put(body)
+        self._checkpoint_at = self._records + CHECKPOINT_EVERY
+
+    def _signed(self, records: int, head: bytes) -> bytes:
+        if self._signer is None:
+            raise AssertionError("only a signed log has checkpoints")
+        signature = self._signer.sign(statement(self.session, records, head))
+        return checkpoint_body(self._clock(), records, signature)
 
     def seal(self, outcome: Mapping[str, JSON]) -> None:
         """Write the last record, sync and close. There is room for it even when the budget is used up.
@@ -164,7 +240,7 @@ class AuditWriter:
         """
         totals = {tool: counts for tool, counts in self._totals.items() if any(counts)}
         try:
-            self._put(seal_body(self._clock(), self._records, totals, outcome))
+            self._put_seal(seal_body(self._clock(), self._records, totals, outcome))
             self.sync()
         finally:
             self.close()
@@ -199,11 +275,23 @@ class AuditWriter:
             self._fd = self._directory = -1
             self._broken = self._broken or "it is closed"
 
+    def _put_seal(self, body: bytes) -> None:
+        """Write the seal and the signature over it in one: an end without a signature is nobody's."""
+        if self._signer is None:
+            self._put(body)
+            return
+        digest, line = self._link(self._previous, body)
+        last, signature = self._link(digest, self._signed(self._records + 1, digest))
+        self._write(line + signature, last, records=2)
+
     def _put(self, body: bytes) -> None:
         """Chain a body and write the line, whole or not at all."""
+        digest, line = self._link(self._previous, body)
+        self._write(line, digest)
+
+    def _write(self, line: bytes, digest: bytes, records: int = 1) -> None:
         if self._broken is not None:
             raise AuditError("the audit log takes no more records", cause=self._broken)
-        digest, line = self._link(self._previous, body)
         try:
             written = os.write(self._fd, line)
         except OSError as error:
@@ -214,7 +302,7 @@ class AuditWriter:
             raise AuditError("cannot write the audit log", cause="only a part was written: is the disk full?")
         self._previous = digest
         self._size += written
-        self._records += 1
+        self._records += records
         self.dirty = True
 
     def _take_back(self, why: str) -> None:
@@ -256,7 +344,7 @@ class AuditWriter:
         raise AuditError("the audit log is full", cause=_SPENT, hint=_RAISE_BUDGET)
 
     def _rotate(self) -> None:
-        """Go on in the next file: (1) make it, (2) say so in the old one, (3) link it to the old one."""
+        """Go on in the next file: (1) make it, (2) sign the old one and say so in it, (3) link it to the old one."""
         self._index += 1
         try:
             new = self._open_segment()
@@ -264,6 +352,9 @@ class AuditWriter:
             self._broken = str(error)
             raise
         try:
+            if self._signer is not None:
+                self._put(self._signed(self._records, self._previous))
+                self._checkpoint_at = self._records + CHECKPOINT_EVERY
             self._put(event_body("rotate", self._clock(), {"next": self._index}))
         except AuditError:
             os.close(new)

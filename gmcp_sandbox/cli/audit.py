@@ -1,35 +1,66 @@
-"""`audit verify` and `audit show`: prove that a record is whole; read it."""
+"""`audit`: the record of sessions. Here are its actions and `show`; see `audit_verify` and `audit_query`, too."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
+from gmcp_sandbox.cli.times import count, size
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gmcp_sandbox.audit.entries import Entry
-    from gmcp_sandbox.audit.verify import Verification
     from gmcp_sandbox.cli.main import Subparsers
     from gmcp_sandbox.monitor.statedir import SessionDir
 
+KEEP_BYTES = 4 << 30
+"""What all logs together may take before the oldest go."""
 _WHICH = "a session (beginning of its id; default: the newest) or a log file or directory (with a slash or a dot)"
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("audit", help="verify and show the record of a session", allow_abbrev=False)
+    from gmcp_sandbox.cli import audit_query, audit_verify
+
+    parser = subparsers.add_parser("audit", help="verify, show and query the record of sessions", allow_abbrev=False)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     verify = actions.add_parser("verify", help="prove that a log is whole: 0 it is, 1 it is broken", allow_abbrev=False)
     verify.add_argument("which", nargs="?", metavar="SESSION|FILE", help=_WHICH)
+    verify.add_argument("--key", metavar="HEX|FILE", help="public key that must have signed it (see `audit key`)")
     verify.add_argument("--json", action="store_true", help="one JSON object")
-    verify.set_defaults(run=run_verify)
+    verify.set_defaults(run=audit_verify.run_verify)
+    key = actions.add_parser("key", help="print the public key that your logs are signed with", allow_abbrev=False)
+    key.set_defaults(run=audit_verify.run_key)
     show = actions.add_parser("show", help="print the records of a log", allow_abbrev=False)
     show.add_argument("which", nargs="?", metavar="SESSION|FILE", help=_WHICH)
     show.add_argument("--json", action="store_true", help="JSON lines, repeats in full")
-    show.add_argument("--limit", type=_count, metavar="N", help="only the last N")
+    show.add_argument("--limit", type=count, metavar="N", help="only the last N")
     add_selection(show)
     show.set_defaults(run=run_show)
+    query = actions.add_parser("query", help="find decisions in all logs", allow_abbrev=False)
+    audit_query.add_conditions(query)
+    query.add_argument("--limit", type=count, metavar="N", help="only the last N")
+    query.add_argument("--count", action="store_true", help="print how many there are")
+    query.add_argument("--json", action="store_true", help="JSON lines")
+    query.set_defaults(run=audit_query.run_query)
+    _register_upkeep(actions)
+
+
+def _register_upkeep(actions: Subparsers) -> None:
+    from gmcp_sandbox.cli import audit_query
+
+    export = actions.add_parser("export", help="write logs as JSON lines or CSV", allow_abbrev=False)
+    export.add_argument("which", nargs="?", metavar="SESSION|FILE", help=_WHICH)
+    export.add_argument("--all", action="store_true", help="every session")
+    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default: jsonl")
+    export.add_argument("-o", "--output", metavar="FILE", help="a new file (default: standard output)")
+    export.set_defaults(run=audit_query.run_export)
+    prune = actions.add_parser("prune", help="remove the logs of the oldest ended sessions", allow_abbrev=False)
+    prune.add_argument("--keep-bytes", type=size, default=KEEP_BYTES, metavar="SIZE", help="default: 4GiB")
+    prune.add_argument("--keep-days", type=count, metavar="N", help="remove what ended before, whatever its size")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    prune.set_defaults(run=audit_query.run_prune)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -37,22 +68,6 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--denied", action="store_true", help="only denials")
     parser.add_argument("--tool", metavar="GLOB", help="only tools that match, for example 'fs.*'")
     parser.add_argument("--path", metavar="GLOB", help="only objects that match, for example '/home/*'")
-
-
-def run_verify(args: argparse.Namespace) -> int:
-    """Verify a log and say what was found."""
-    from gmcp_sandbox.audit.encode import encode
-    from gmcp_sandbox.audit.verify import verify
-
-    path, session = locate(args.which)
-    result = verify(path, session=session.id if session else None)
-    note, is_cut = _state_of(result, session)
-    if args.json:
-        is_intact = result.is_intact and not is_cut
-        print(encode({"state": result.state, "intact": is_intact, "note": note, **_facts(result)}).decode())
-    else:
-        print(_text(result, note))
-    return 0 if result.is_intact and not is_cut else 1
 
 
 def run_show(args: argparse.Namespace) -> int:
@@ -101,51 +116,3 @@ def locate(which: str | None) -> tuple[str, SessionDir | None]:
             raise UsageError("there is no session yet", hint="gmcp-sandbox exec agent.py")
         session = sessions[-1]
     return str(session.path), session
-
-
-def _state_of(result: Verification, session: SessionDir | None) -> tuple[str, bool]:
-    """Return what an absent seal means, and whether it proves that the end was cut off."""
-    from gmcp_sandbox.audit.verify import State
-
-    if result.state is State.WHOLE or result.state is State.BROKEN:
-        return "", False
-    if session is None:
-        return "no seal: the session runs, crashed, or the end of the log was cut off", False
-    if session.is_running():
-        return "no seal yet: the session is running", False
-    meta = session.meta()
-    if meta is not None and meta.ended_ns is not None:
-        return "no seal, but the session ended in order: the end was cut off or could not be written", True
-    return "no seal: the session crashed or was killed", False
-
-
-def _facts(result: Verification) -> dict[str, object]:
-    finding = result.finding
-    return {
-        "session": result.session,
-        "records": result.records,
-        "files": result.files,
-        "last_hash": result.last_hash,
-        "finding": None
-        if finding is None
-        else {"file": finding.file, "line": finding.line, "seq": finding.seq, "problem": finding.problem},
-    }
-
-
-def _text(result: Verification, note: str) -> str:
-    from gmcp_sandbox.cli.terminal import visible
-
-    files = "1 file" if result.files == 1 else f"{result.files} files"
-    lines = [f"{result.state.value.upper()}  session {result.session or '?'}: {result.records} good records in {files}"]
-    if result.finding is not None:
-        lines.append(f"  {result.finding}")
-    if note:
-        lines.append(f"  {note}")
-    return "\n".join(visible(line) for line in lines)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number

@@ -22,10 +22,15 @@ def json_line(entry: Entry) -> str:
     return encode(entry).decode("ascii")
 
 
-def text_line(entry: Entry, painter: Painter) -> str | None:
+def json_of(entry: Entry, *, session: str) -> str:
+    """Return a record as JSON in ASCII, with the session that it is of."""
+    return f'{{"session":{encode(session).decode("ascii")},{json_line(entry)[1:]}'
+
+
+def text_line(entry: Entry, painter: Painter, *, with_date: bool = False) -> str | None:
     """Return a record for people; None for what is of no interest to them."""
     if isinstance(entry, CallEntry):
-        return _decision(entry, painter)
+        return date_of(entry.at) * with_date + _decision(entry, painter)
     if isinstance(entry, GenesisEntry):
         what = f"session {entry.session}, agent {entry.agent}, profile {entry.profile.get('name')}, "
         return _other(entry.at, "START", what + f"probe: {entry.probe} · {' '.join(entry.argv)}", painter)
@@ -44,6 +49,14 @@ def clock_time(at_ns: int) -> str:
     except (ValueError, OverflowError, OSError):
         return str(at_ns)
     return f"{moment:%H:%M:%S}.{at_ns % 1_000_000_000 // 1_000_000:03d}"
+
+
+def date_of(at_ns: int) -> str:
+    """Return the local date with a space after it, or nothing when it is no time."""
+    try:
+        return f"{datetime.datetime.fromtimestamp(at_ns // 1_000_000_000).astimezone():%Y-%m-%d} "
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _decision(entry: CallEntry, painter: Painter) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from gmcp_sandbox.fs.adapter import serve
-from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sync_in_groups
+from gmcp_sandbox.monitor.retention import retire
+from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sign_in_groups, sync_in_groups
 from gmcp_sandbox.proc.init import fingerprint
 from gmcp_sandbox.proc.program import exit_code_of
 
@@ -47,6 +48,8 @@ class Services:
             self._obey_signals,
             self._watch_monitor,
             lambda: sync_in_groups(audit.sync, lambda: audit.dirty),
+            lambda: sign_in_groups(audit.warm, audit.checkpoint),
+            self._retire_logs,
         ]
         seconds = self._assembled.profile.limits.wall_seconds
         if seconds is not None:
@@ -59,6 +62,12 @@ class Services:
         # Process 1 tells how the agent ended, and its own end takes the mount away: the two arrive in either order.
         await trio.sleep(_GRACE_SECONDS)
         self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))
+
+    async def _retire_logs(self) -> None:
+        """Remove the logs of old sessions that are too many, off the loop, and write down which."""
+        removed = await trio.to_thread.run_sync(retire, self._assembled.profile.audit)
+        if removed:
+            self._assembled.audit.event("retention", removed=removed[:1000], count=len(removed))
 
     def _on_failure(self, error: Exception) -> None:
         if self._assembled.monitor.fault is not None:

@@ -20,11 +20,12 @@ import msgspec
 from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
-from gmcp_sandbox.monitor.statedir import Meta
+from gmcp_sandbox.monitor.statedir import KEYS, Meta
 from gmcp_sandbox.proc import launch as proc_launch
 from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
+    from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
@@ -104,7 +105,7 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         code = 125 if ending is None else ending.code
         reason = "failed" if ending is None else ending.reason
         with contextlib.suppress(SandboxError):  # a log that broke is the ending already
-            audit.seal({"reason": reason, "code": code})
+            seal(audit, session, reason, code)
         audit.close()
         with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
             session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=code))
@@ -120,8 +121,20 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
     }
 
 
+def seal(audit: AuditWriter, session: SessionDir, reason: str, code: int) -> None:
+    """Write and sign the end of the log, and enter it in the ledger of sessions. Raises AuditError."""
+    from gmcp_sandbox.audit.ledger import Line, enter
+    from gmcp_sandbox.audit.signing import load_key
+
+    audit.seal({"reason": reason, "code": code})
+    line = Line(session.id, time.time_ns(), audit.records, audit.head.hex(), prev="")
+    enter(str(session.state), line, load_key(str(session.state / KEYS)))
+
+
 def describe(prepared: Preparation) -> Meta:
     """Return what `ps` shows of this session. The caller is its supervisor."""
+    from gmcp_sandbox.audit.redact import redact_words
+
     myself = identify(os.getpid())
     if myself is None:
         raise HostError("cannot read /proc", cause="/proc is not mounted, or hides processes")
@@ -130,7 +143,7 @@ def describe(prepared: Preparation) -> Meta:
         profile=prepared.profile.name,
         digest=prepared.profile.digest,
         supervisor=myself,
-        argv=tuple(os.fsdecode(word) for word in prepared.program.argv),
+        argv=tuple(redact_words([os.fsdecode(word) for word in prepared.program.argv])),
         started_ns=time.time_ns(),
         workspace=prepared.workspace,
     )

@@ -17,6 +17,8 @@ from gmcp_sandbox.errors import SandboxError
 Service = Callable[[], Awaitable[None]]
 SYNC_SECONDS = 0.2
 """How often what was written since is synced to the disk."""
+SIGN_SECONDS = 5.0
+"""How long a quiet session leaves records without a signature."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -80,6 +82,14 @@ async def sync_in_groups(sync: Callable[[], None], is_dirty: Callable[[], bool])
         await trio.sleep(SYNC_SECONDS)
         if is_dirty():
             await trio.to_thread.run_sync(sync)
+
+
+async def sign_in_groups(warm: Callable[[], None], checkpoint: Callable[[], None]) -> None:
+    """Get the signing key ready off the loop, then sign what was written every `SIGN_SECONDS`."""
+    await trio.to_thread.run_sync(warm)
+    while True:
+        await trio.sleep(SIGN_SECONDS)
+        checkpoint()
 
 
 async def end_after(session: Session, seconds: float) -> None:

@@ -4,6 +4,8 @@
     sessions/<id>/meta.json     what the session is
     sessions/<id>/scratch/      trees that die with the session
     agents/<name>/home/         home directories that a profile keeps
+    keys/                       the key that signs the logs, made at the first session
+    ledger.jsonl                one signed line for every sealed session
 
 Guarantees: every directory is the caller's own and closed to others, else nothing is used. `meta.json` is whole or
 absent. Only scratch trees of dead sessions are ever removed here, never a log.
@@ -25,6 +27,7 @@ from gmcp_sandbox.monitor.procfacts import ProcessIdentity
 from gmcp_sandbox.monitor.trees import remove_tree
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+KEYS = "keys"
 _ID = re.compile(r"[0-9a-f]{8}")
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -59,6 +62,11 @@ class SessionDir(msgspec.Struct, frozen=True):
 
     id: str
     path: Path
+
+    @property
+    def state(self) -> Path:
+        """The state directory that it lies in."""
+        return self.path.parent.parent
 
     @property
     def log(self) -> Path:
@@ -112,7 +120,7 @@ class StateDir:
         self._agents = path / "agents"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for directory in (path, self._sessions, self._agents):
+            for directory in (path, self._sessions, self._agents, path / KEYS):
                 _own_directory(directory)
         except OSError as error:
             raise HostError(f"cannot use the state directory {path}", cause=error.strerror or str(error)) from None

@@ -10,10 +10,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gmcp_sandbox.audit.chain import START, linker
-from gmcp_sandbox.audit.record import event_body
+from gmcp_sandbox.audit.record import Genesis, event_body, seal_body
+from gmcp_sandbox.audit.signing import load_key
 from gmcp_sandbox.audit.verify import State, verify
+from gmcp_sandbox.audit.writer import CHECKPOINT_EVERY, AuditWriter
 from gmcp_sandbox.errors import AuditError
 
+SESSION = "0123abcd"
+GENESIS = Genesis(
+    session=SESSION,
+    agent="coder",
+    argv=("true",),
+    started_ns=1,
+    uid=1000,
+    profile="default",
+    profile_digest="ab" * 32,
+    layers=("schema", "trust", "rate", "prefilter", "constitution"),
+    versions={},
+    host={},
+)
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -257,3 +272,137 @@ def test_no_log_is_the_one_error(tmp_path):
         verify(str(tmp_path))
     with pytest.raises(AuditError):
         verify(str(tmp_path / "absent"))
+
+
+# ----------------------------------------------------------------------------------------------------------- signatures
+
+
+@pytest.fixture
+def key(tmp_path):
+    (tmp_path / "keys").mkdir(mode=0o700)
+    return load_key(str(tmp_path / "keys"))
+
+
+@pytest.fixture
+def signed(tmp_path, key, log_parts):
+    """Write a signed log of so many decisions."""
+
+    def write(calls=30, *, budget=1 << 20, is_sealed=True, name="signed"):
+        _, decision, denial = log_parts
+        directory = tmp_path / name
+        directory.mkdir()
+        fd = os.open(directory, os.O_RDONLY)
+        writer = AuditWriter.create(fd, GENESIS, budget_bytes=budget, clock=lambda: 1, signer=key)
+        os.close(fd)
+        for seq in range(1, calls + 1):
+            writer.append((denial if seq % 7 == 0 else decision)(seq, f"/ws/{seq % 3}"), 1)
+        if is_sealed:
+            writer.seal({"reason": "exited", "code": 0})
+        else:
+            writer.checkpoint()
+            writer.append(decision(calls + 1, "/ws/last"), 1)
+            writer.close()
+        return directory
+
+    return write
+
+
+def test_a_signed_log_is_signed_to_its_end(signed, key):
+    for directory in (signed(), signed(120, budget=64 << 10, name="rotated")):
+        result = verify(str(directory), session=SESSION, key=key.public)
+        assert (result.state, result.finding, result.key, result.is_own_key) == (State.WHOLE, None, key.public, True)
+        assert result.signed == result.records - 1  # all but the last checkpoint itself
+    assert not verify(str(directory)).is_own_key
+    assert verify(str(directory / "audit.1.jsonl"), key=key.public).signed > 0
+
+
+def test_what_follows_the_last_checkpoint_is_named_unsigned(signed, key):
+    result = verify(str(signed(is_sealed=False)), key=key.public)
+    assert (result.state, result.records, result.signed) == (State.UNSEALED, 33, 31)
+
+
+def test_no_more_than_so_many_records_stand_unsigned(signed, key):
+    directory = signed(CHECKPOINT_EVERY * 2 + 100, budget=64 << 20, is_sealed=False)
+    lines = (directory / "audit.jsonl").read_bytes().splitlines()
+    assert sum(b'"kind":"checkpoint"' in line for line in lines) == 3
+
+
+def forged(directory, change):
+    """Change the bodies of a log and chain it anew, as one without the key can."""
+    path = directory / "audit.jsonl"
+    path.write_bytes(rechain(change(bodies_of(path))))
+    return str(directory)
+
+
+def test_a_log_that_is_chained_anew_without_the_key_is_found(signed, key):
+    forge = forged(signed(), lambda bodies: [body.replace(b"/ws/1", b"/ws/2") for body in bodies])
+    result = verify(forge, key=key.public)
+    assert result.state is State.BROKEN
+    assert "chained anew" in result.finding.problem
+
+
+def test_a_log_without_its_signatures_is_found(signed, key):
+    def strip(bodies):
+        return [body.replace(key.public.encode(), b"").replace(b'"key":""', b'"key":null') for body in bodies[:-1]]
+
+    result = verify(forged(signed(), strip), key=key.public)
+    assert result.state is State.BROKEN and "not signed" in result.finding.problem
+
+
+def test_a_log_signed_with_another_key_is_found(signed, key, tmp_path):
+    directory = signed()
+    (tmp_path / "other").mkdir(mode=0o700)
+    other = load_key(str(tmp_path / "other")).public
+    assert verify(str(directory)).state is State.WHOLE
+    result = verify(str(directory), key=other)
+    assert result.state is State.BROKEN and "another key" in result.finding.problem
+
+
+def test_a_forged_end_without_a_signature_is_found(signed, key):
+    def cut(bodies):
+        return [*bodies[:10], seal_body(1, 10, {}, {"reason": "exited", "code": 0})]
+
+    result = verify(forged(signed(), cut), key=key.public)
+    assert result.state is State.BROKEN and "the end of the log is not signed" in result.finding.problem
+
+
+def test_a_log_whose_checkpoints_were_taken_out_is_found(signed, key):
+    def strip(bodies):
+        return [body for body in bodies if b'"kind":"checkpoint"' not in body]
+
+    forge = forged(signed(CHECKPOINT_EVERY + 200, budget=64 << 20, is_sealed=False), strip)
+    result = verify(forge, key=key.public)
+    assert result.state is State.BROKEN and "checkpoints were removed" in result.finding.problem
+
+
+def test_a_checkpoint_of_another_session_is_found(signed, key):
+    directory = signed()
+    path = directory / "audit.jsonl"
+    path.write_bytes(rechain([body.replace(SESSION.encode(), b"ffffffff") for body in bodies_of(path)]))
+    assert verify(str(directory), key=key.public).state is State.BROKEN
+
+
+@FAST
+@given(data=st.data())
+def test_a_flipped_byte_of_a_signed_log_is_found(signed_once, data, tmp_path):
+    original, key = signed_once
+    at = data.draw(st.integers(0, len(original) - 2))
+    changed = bytearray(original)
+    changed[at] ^= 1 << data.draw(st.integers(0, 7))
+    (tmp_path / "audit.jsonl").write_bytes(changed)
+    assert verify(str(tmp_path), key=key).state is State.BROKEN
+
+
+@pytest.fixture(scope="module")
+def signed_once(tmp_path_factory, log_parts):
+    """A short signed log, and the key that it must be signed by."""
+    directory = tmp_path_factory.mktemp("signed")
+    (directory / "keys").mkdir(mode=0o700)
+    key = load_key(str(directory / "keys"))
+    fd = os.open(directory, os.O_RDONLY)
+    writer = AuditWriter.create(fd, GENESIS, budget_bytes=1 << 20, clock=lambda: 1, signer=key)
+    os.close(fd)
+    for seq in range(1, 6):
+        writer.append(log_parts[1](seq, f"/ws/{seq}"), 1)
+    writer.seal({"code": 0})
+    return (directory / "audit.jsonl").read_bytes(), key.public

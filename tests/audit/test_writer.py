@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from gmcp_sandbox.audit.entries import AgainEntry, CallEntry, EventEntry, SealEntry, decode
 from gmcp_sandbox.audit.query import read
+from gmcp_sandbox.audit.record import Genesis
 from gmcp_sandbox.audit.segments import list_segments
 from gmcp_sandbox.audit.verify import State, verify
 from gmcp_sandbox.audit.writer import REPEATABLE, AuditWriter
-from gmcp_sandbox.calls.arguments import FsRead, FsStat
+from gmcp_sandbox.calls.arguments import FsRead, FsRename, FsStat
 from gmcp_sandbox.calls.labels import SECRET
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.policy.auditing import compile_redaction
 
 
 def entries(directory):
@@ -255,3 +257,30 @@ def test_whatever_is_written_verifies_and_stays_within_the_budget(tmp_path_facto
     assert result.state is State.WHOLE, result.finding
     assert sum(path.stat().st_size for path in directory.iterdir()) <= budget
     assert [one.seq for one in read(str(directory)) if isinstance(one, CallEntry)] == list(range(1, written + 1))
+
+
+def test_words_that_the_profile_names_never_stand_in_a_record(tmp_path, decision):
+    genesis = Genesis(
+        session="0123abcd",
+        agent="coder",
+        argv=(),
+        started_ns=1,
+        uid=1000,
+        profile="p",
+        profile_digest="00",
+        layers=("schema",),
+        versions={},
+        host={},
+    )
+    fd = os.open(tmp_path, os.O_RDONLY)
+    writer = AuditWriter.create(
+        fd, genesis, budget_bytes=1 << 20, clock=lambda: 1, redact=compile_redaction(["ACME-[0-9]+"])
+    )
+    os.close(fd)
+    writer.append(decision(1, "/ws/ACME-77/x", args=FsRename("/ws/ACME-78/y"), tool=Tool.FS_RENAME), 1)
+    writer.append(decision(2, "/ws/ACME-77/x", args=FsRename("/ws/ACME-78/y"), tool=Tool.FS_RENAME), 1)
+    writer.close()
+    log = (tmp_path / "audit.jsonl").read_text()
+    assert "ACME" not in log
+    assert log.count("[redacted]/x") == log.count("[redacted]/y") == 1
+    assert '"kind":"again"' in log

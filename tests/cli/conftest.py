@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gmcp_sandbox.audit.record import Genesis
+from gmcp_sandbox.audit.signing import load_key
 from gmcp_sandbox.audit.writer import AuditWriter
 from gmcp_sandbox.calls.arguments import FsRead
 from gmcp_sandbox.calls.call import ToolCall
@@ -17,7 +18,7 @@ from gmcp_sandbox.calls.labels import SECRET, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 from gmcp_sandbox.monitor.procfacts import ProcessIdentity, identify
-from gmcp_sandbox.monitor.statedir import Meta, SessionDir, StateDir
+from gmcp_sandbox.monitor.statedir import KEYS, Meta, SessionDir, StateDir
 from tests.cli.launches import Place, Served
 from tests.deadline import within
 
@@ -74,7 +75,8 @@ class Sessions:
             host={},
         )
         fd = session.open()
-        writer = AuditWriter.create(fd, genesis, budget_bytes=1 << 20, clock=time.time_ns)
+        key = load_key(str(session.state / KEYS))
+        writer = AuditWriter.create(fd, genesis, budget_bytes=1 << 20, clock=time.time_ns, signer=key)
         os.close(fd)
         self._writers.append(writer)
         for seq, path in enumerate(("/ws/a.py", "/ws/\x1b[2J", "/home/u/.ssh/id"), 1):
