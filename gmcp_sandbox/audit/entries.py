@@ -55,6 +55,7 @@ class CallEntry(_Record, frozen=True, kw_only=True, tag="call", omit_defaults=Tr
     us: int
     epoch: int
     taint: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
     extent: tuple[int, int] | None = None
     content: tuple[str, int] | None = None
     ref: int | None = None

@@ -22,6 +22,7 @@ from gmcp_sandbox.audit.record import MAX_LINE
 from gmcp_sandbox.audit.segments import is_log_directory, list_segments, open_segment, segment_name
 from gmcp_sandbox.audit.writer import REPEATABLE, REPEATS
 from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.pipeline.trust import HOSTS
 
 _TAIL_SLACK = 128
 """More than what a hash adds to a body: a line so long may still be referred to."""
@@ -34,16 +35,20 @@ class Selection(msgspec.Struct, frozen=True):
         denied: Only denials.
         tool: Glob over tool names (`fs.*`).
         path: Glob over objects; `*` matches `/`, too.
+        host: Glob over the objects of calls to hosts.
+        layer: Glob over the layer that decided: denials alone have one.
     """
 
     denied: bool = False
     tool: str | None = None
     path: str | None = None
+    host: str | None = None
+    layer: str | None = None
 
     @property
     def is_all(self) -> bool:
         """True when nothing is left out."""
-        return not self.denied and self.tool is None and self.path is None
+        return self == EVERYTHING
 
     def matches(self, entry: Entry) -> bool:
         """True for a decision that is chosen; other entries are chosen when everything is."""
@@ -53,6 +58,8 @@ class Selection(msgspec.Struct, frozen=True):
             (not self.denied or entry.outcome == "deny")
             and (self.tool is None or _glob(self.tool).match(entry.tool) is not None)
             and (self.path is None or _glob(self.path).match(entry.object) is not None)
+            and (self.host is None or (entry.tool in HOSTS and _glob(self.host).match(entry.object) is not None))
+            and (self.layer is None or _glob(self.layer).match(entry.layer or "") is not None)
         )
 
 

@@ -167,6 +167,8 @@ def call_body(decision: Decision, latency_ns: int) -> bytes:
     )
     if decision.taint:
         body += b',"taint":%b' % encode(decision.taint)
+    if call.derived:
+        body += b',"derived":%b' % encode([label.name for label in call.derived])
     if call.extent is None and call.content is None:
         return body
     return body + _extent_and_content(call)

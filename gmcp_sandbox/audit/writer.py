@@ -152,12 +152,12 @@ class AuditWriter:
         is_allowed = decision.outcome is _ALLOW
         key = (call.object, call.tool, call.args, call.label.name, decision.epoch, is_allowed or decision.deciding)
         try:
-            ref = self._repeats.get(key)
+            ref = self._repeats.get(key) if not call.derived else None  # what an object brings is news, never a repeat
         except TypeError:  # arguments that the schema layer refused need not be hashable
             self._append_once(decision, latency_ns)
         else:
             if ref is None:
-                if self._append_once(decision, latency_ns) <= REPEATABLE:
+                if self._append_once(decision, latency_ns) <= REPEATABLE and not call.derived:
                     self._remember(key, call.seq)
             else:
                 body = again_body(call, ref, latency_ns)

@@ -62,6 +62,8 @@ class FsDelete(Arguments, frozen=True):
     """Remove a name."""
 
     kind: Literal["file", "dir"]
+    is_new: bool = False
+    """What is removed was made since the session began: nothing is lost that was there before."""
 
 
 class FsRename(Arguments, frozen=True):

@@ -24,6 +24,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
         label: The object's label, the higher of its path's and its own.
         extent: (offset, length) in bytes of a read or write; never part of what is remembered.
         content: The bytes to be written or sent, with the overlap to the bytes before; None when there are none.
+        derived: Labels of what had been read by the session that wrote the object; whoever reads it is tainted by them.
     """
 
     seq: int
@@ -37,3 +38,4 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     label: Label
     extent: tuple[int, int] | None = None
     content: bytes | None = None
+    derived: tuple[Label, ...] = ()

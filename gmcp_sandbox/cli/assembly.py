@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gmcp_sandbox import __version__, kernel
 from gmcp_sandbox.audit.record import Genesis
+from gmcp_sandbox.audit.signing import load_key
 from gmcp_sandbox.audit.writer import AuditWriter
 from gmcp_sandbox.calls.verdicts import Layer
-from gmcp_sandbox.fs.core import Core
+from gmcp_sandbox.fs.core import Core, TakingBack
 from gmcp_sandbox.fs.ids import IdView
+from gmcp_sandbox.monitor.approvals import Approvals
+from gmcp_sandbox.monitor.derived import Derivation, DerivedStore
 from gmcp_sandbox.monitor.monitor import Monitor
+from gmcp_sandbox.monitor.statedir import DERIVED, KEYS
 from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.policy.approving import ApprovalPolicy, ApproverKind
+from gmcp_sandbox.policy.auditing import compile_redaction
 from gmcp_sandbox.policy.guards import guard_for
 from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
@@ -36,6 +42,9 @@ class Assembled(NamedTuple):
     audit: AuditWriter
     monitor: Monitor
     filesystem: Core
+    approvals: Approvals
+    pipeline_of: Callable[[Profile], Pipeline]
+    """Makes the layers of another profile, around the same gate."""
 
 
 def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]) -> AuditWriter:
@@ -60,32 +69,48 @@ def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]
     directory = os.open(session.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return AuditWriter.create(
-            directory, genesis, budget_bytes=prepared.profile.limits.log_bytes, clock=time.time_ns
+            directory,
+            genesis,
+            budget_bytes=prepared.profile.limits.log_bytes,
+            clock=time.time_ns,
+            signer=load_key(str(session.state / KEYS)),
+            redact=compile_redaction(prepared.profile.audit.redact),
         )
     finally:
         os.close(directory)
 
 
-def assemble(
-    prepared: Preparation, session: SessionDir, audit: AuditWriter, scratch: int | None, explanations: Explanations
+def assemble(  # noqa: PLR0913 - the parts of a session
+    prepared: Preparation,
+    session: SessionDir,
+    audit: AuditWriter,
+    scratch: int | None,
+    explanations: Explanations,
+    *,
+    has_person: bool = False,
 ) -> Assembled:
     """Build monitor and file system on an open log.
 
     Args:
+        has_person: Whether somebody sits at the terminal that the session was started from.
         scratch: Root of the memory file system for scratch trees; None where the caller is root, who makes it here.
 
     Raises:
         HostError: A tree of the view cannot be opened.
     """
     profile, view, identity = prepared.profile, prepared.view, prepared.identity
+    state = SessionState(profile.tier)
+    approvals = approvals_of(profile.approvals, has_person=has_person)
     monitor = Monitor(
         Pipeline(profile, None),
-        SessionState(profile.tier),
+        state,
         audit,
         session=session.id,
         agent=prepared.agent,
         clock=time.time_ns,
         explain=explanations.explain if profile.explain else None,
+        approver=approvals,
+        deadline=profile.approvals.deadline_seconds,
     )
     if scratch is None:
         scratch = kernel.detached_tmpfs({"size": str(profile.limits.scratch_bytes), "mode": "0755"})
@@ -100,8 +125,21 @@ def assemble(
         ids=ids,
         backings=trees,
         secret_places=secret_places(prepared),
+        taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), audit.event),
     )
-    return Assembled(profile, audit, monitor, filesystem)
+    state.watch(filesystem.revocation.begin)
+    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, None))
+
+
+def approvals_of(policy: ApprovalPolicy, *, has_person: bool) -> Approvals:
+    """Return the questions of a session: open where the profile names somebody who can answer."""
+    anyone = policy.approver is ApproverKind.ANYONE
+    return Approvals(
+        policy.grants,
+        deadline_seconds=policy.deadline_seconds,
+        clock=time.time_ns,
+        is_open=anyone or (has_person and policy.approver is ApproverKind.TERMINAL),
+    )
 
 
 def _scratch_trees(mounts: tuple[Mount, ...], scratch: int) -> dict[str, int]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gmcp_sandbox.audit.entries import Entry
+    from gmcp_sandbox.audit.query import Selection
     from gmcp_sandbox.cli.main import Subparsers
     from gmcp_sandbox.monitor.statedir import SessionDir
 
@@ -68,6 +69,15 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--denied", action="store_true", help="only denials")
     parser.add_argument("--tool", metavar="GLOB", help="only tools that match, for example 'fs.*'")
     parser.add_argument("--path", metavar="GLOB", help="only objects that match, for example '/home/*'")
+    parser.add_argument("--host", metavar="GLOB", help="only calls to hosts that match, for example '*.example.com'")
+    parser.add_argument("--layer", metavar="GLOB", help="only what this layer denied, for example constitution")
+
+
+def selection_of(args: argparse.Namespace) -> Selection:
+    """Return what the options of `add_selection` choose."""
+    from gmcp_sandbox.audit.query import Selection
+
+    return Selection(args.denied, args.tool, args.path, args.host, args.layer)
 
 
 def run_show(args: argparse.Namespace) -> int:
@@ -75,12 +85,12 @@ def run_show(args: argparse.Namespace) -> int:
     import sys
     from collections import deque
 
-    from gmcp_sandbox.audit.query import Selection, read
+    from gmcp_sandbox.audit.query import read
     from gmcp_sandbox.cli.format import json_line, text_line
     from gmcp_sandbox.cli.terminal import Painter
 
     path, _ = locate(args.which)
-    entries: Iterable[Entry] = read(path, Selection(args.denied, args.tool, args.path))
+    entries: Iterable[Entry] = read(path, selection_of(args))
     if args.limit is not None:
         entries = deque(entries, maxlen=args.limit)
     painter = Painter(sys.stdout, args.color)

@@ -44,12 +44,15 @@ COMMANDS: dict[str, Command] = {
     "exec": Command("gmcp_sandbox.cli.exec", "run an agent under governance"),
     "ps": Command("gmcp_sandbox.cli.ps", "list sessions"),
     "stop": Command("gmcp_sandbox.cli.stop", "end a running session"),
+    "approve": Command("gmcp_sandbox.cli.approve", "answer what running sessions ask"),
     "tail": Command("gmcp_sandbox.cli.tail", "follow the decisions of a session"),
     "audit": Command("gmcp_sandbox.cli.audit", "verify and show the record of a session"),
     "profile": Command("gmcp_sandbox.cli.profile", "list, show and check profiles"),
     "decide": Command("gmcp_sandbox.cli.decide", "judge one tool call without running anything"),
+    "why": Command("gmcp_sandbox.cli.why", "explain a decision"),
     "tools": Command("gmcp_sandbox.cli.tools", "show which kernel request becomes which tool call"),
     "doctor": Command("gmcp_sandbox.cli.doctor", "check what this host can enforce"),
+    "completion": Command("gmcp_sandbox.cli.completion", "print a completion script for a shell"),
 }
 
 

@@ -18,7 +18,7 @@ from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.errors import AgentError, HostError, UsageError
 from gmcp_sandbox.monitor.interpreters import find_python
-from gmcp_sandbox.monitor.profiles import load_profile
+from gmcp_sandbox.monitor.profiles import files_of, is_path, load_profile, state_of
 from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
 from gmcp_sandbox.monitor.statedir import state_root
 from gmcp_sandbox.policy.profile import Profile
@@ -39,6 +39,8 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     workspace = _workspace(args.workspace)
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     check_workspace(workspace, home=home, state=state_root(environ))  # first: a profile is read for a sound one
+    files = tuple(str(path) for path in files_of(args.profile, home=home))
+    state = state_of(files)
     profile = load_profile(args.profile, workspace=workspace, home=home)
     _check_demands(profile, environ)
     resolved = resolve_view(profile, workspace=workspace, home=home, environ=environ)
@@ -51,7 +53,18 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     if profile.explain:
         resolved = msgspec.structs.replace(resolved, mounts=(*resolved.mounts, EXPLANATIONS_MOUNT))
     agent = args.name or Path(args.command[0]).stem
-    return Preparation(agent, str(workspace), str(home), profile, resolved, Identity.of_caller(), program)
+    return Preparation(
+        agent,
+        str(workspace),
+        str(home),
+        profile,
+        resolved,
+        Identity.of_caller(),
+        program,
+        reference=files[-1] if is_path(args.profile) else args.profile,
+        profile_files=files,
+        profile_state=state,
+    )
 
 
 def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:

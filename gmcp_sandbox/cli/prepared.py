@@ -16,6 +16,9 @@ class Preparation(msgspec.Struct, frozen=True):
     Attributes:
         agent: Name of the agent in records and for its persistent home.
         workspace: Absolute host path, which is also the path inside.
+        reference: What names the profile, so that it can be read again: a name, or an absolute path.
+        profile_files: Absolute host paths of the files that it was read from, its own last; none for a shipped one.
+        profile_state: Of these files right before they were read (`monitor.profiles.state_of`).
     """
 
     agent: str
@@ -25,3 +28,6 @@ class Preparation(msgspec.Struct, frozen=True):
     view: View
     identity: Identity
     program: Program
+    reference: str = "default"
+    profile_files: tuple[str, ...] = ()
+    profile_state: tuple[tuple[int, ...] | None, ...] = ()

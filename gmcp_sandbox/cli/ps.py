@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
     from gmcp_sandbox.monitor.statedir import Meta, SessionDir
+
+
+_HEADER = ("SESSION", "STATE", "AGENT", "PROFILE", "PID", "STARTED", "CALLS/S", "DENIED", "ASKS", "TAINT", "COMMAND")
+_PATIENCE_SECONDS = 0.5
 
 
 def register(subparsers: Subparsers) -> None:
@@ -31,13 +35,26 @@ def run(args: argparse.Namespace) -> int:
         state = _state(session, meta)
         if meta is None or not (args.all or state == "running"):
             continue
+        live = _live(session) if state == "running" else {}
         if args.json:
-            print(encode(_facts(session, meta, state)).decode())
+            print(encode({**_facts(session, meta, state), **({"live": live} if live else {})}).decode())
         else:
-            rows.append(_row(session, meta, state))
+            rows.append(_row(session, meta, state, live))
     if rows:
-        print("\n".join(columns([("SESSION", "STATE", "AGENT", "PROFILE", "PID", "STARTED", "COMMAND"), *rows])))
+        print("\n".join(columns([_HEADER, *rows])))
     return 0
+
+
+def _live(session: SessionDir) -> dict[str, Any]:
+    """Return what a running session says of itself; nothing when it is too busy to answer at once."""
+    from gmcp_sandbox.client import Client
+    from gmcp_sandbox.errors import SandboxError
+
+    try:
+        with Client(str(session.path), timeout=_PATIENCE_SECONDS) as client:
+            return client.status()
+    except (SandboxError, ValueError):
+        return {}
 
 
 def _state(session: SessionDir, meta: Meta | None) -> str:
@@ -63,13 +80,21 @@ def _facts(session: SessionDir, meta: Meta, state: str) -> dict[str, object]:
     }
 
 
-def _row(session: SessionDir, meta: Meta, state: str) -> tuple[str, ...]:
+def _row(session: SessionDir, meta: Meta, state: str, live: dict[str, Any]) -> tuple[str, ...]:
     from gmcp_sandbox.audit.redact import redact_words
     from gmcp_sandbox.cli.terminal import visible
 
     words = (meta.agent, meta.profile, str(meta.supervisor.pid), _date(meta.started_ns))
     command = " ".join(redact_words(meta.argv))
-    return (session.id, state, *(visible(word) for word in words), visible(command))
+    return (session.id, state, *(visible(word) for word in words), *_figures(live), visible(command))
+
+
+def _figures(live: dict[str, Any]) -> tuple[str, ...]:
+    """Return calls a second, denials so far, open questions and taint; dashes where nobody says so."""
+    if not live:
+        return ("-",) * 4
+    calls = live["allowed_per_second"] + live["denied_per_second"]
+    return (f"{calls:.0f}", str(live["denied"]), str(live["asks"]), ",".join(live["taint"]) or "-")
 
 
 def _date(at_ns: int) -> str:

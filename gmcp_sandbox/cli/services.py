@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from gmcp_sandbox.cli.controlled import Controlled
+from gmcp_sandbox.cli.questions import TerminalQuestions, serve_control
+from gmcp_sandbox.cli.reloading import Reloading
 from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.retention import retire
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sign_in_groups, sync_in_groups
@@ -17,7 +20,10 @@ from gmcp_sandbox.proc.init import fingerprint
 from gmcp_sandbox.proc.program import exit_code_of
 
 if TYPE_CHECKING:
+    import socket
+
     from gmcp_sandbox.cli.assembly import Assembled
+    from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
 
@@ -38,9 +44,12 @@ class Services:
         self._session = Session()
         self._init_pid = 0
 
-    async def run(self) -> Ending:
+    async def run(self, prepared: Preparation, control_line: socket.socket) -> Ending:
         """Serve until the session ends; return how it ended."""
-        audit = self._assembled.audit
+        audit, approvals = self._assembled.audit, self._assembled.approvals
+        reloading = Reloading(prepared, self._assembled, self._report)
+        state = self._assembled.monitor.state
+        controlled = Controlled(prepared, audit, state, end=self._session.end, reload=reloading.reload)
         services: list[Service] = [
             self._serve_files,
             self._hear_init,
@@ -50,6 +59,8 @@ class Services:
             lambda: sync_in_groups(audit.sync, lambda: audit.dirty),
             lambda: sign_in_groups(audit.warm, audit.checkpoint),
             self._retire_logs,
+            lambda: serve_control(control_line, approvals, controlled),
+            reloading.watch,
         ]
         seconds = self._assembled.profile.limits.wall_seconds
         if seconds is not None:
@@ -93,9 +104,16 @@ class Services:
                     self._end(_ending(message))
 
     async def _hear_front(self) -> None:
-        """The front says nothing; its end is the end of the session."""
-        await trio.lowlevel.wait_readable(self._report.fileno())
-        self._session.end(Ending("front_gone", 129, "the process that the session was started from is gone"))
+        """Take the user's answers from the front; its end is the end of the session."""
+        questions = TerminalQuestions(self._assembled.approvals, self._report)
+        while True:
+            await trio.lowlevel.wait_readable(self._report.fileno())
+            received = self._report.receive()
+            if received is None:
+                self._session.end(Ending("front_gone", 129, "the process that the session was started from is gone"))
+                return
+            if received[0]["kind"] == "answer":
+                questions.take(received[0])
 
     async def _obey_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM) as signals:

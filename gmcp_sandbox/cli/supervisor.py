@@ -26,6 +26,7 @@ from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
     from gmcp_sandbox.audit.writer import AuditWriter
+    from gmcp_sandbox.cli.orders import Orders
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
@@ -77,15 +78,17 @@ def _obey(front: Channel) -> dict[str, Any]:
     orders, stdio, agent_line = taken
     started = proc_launch.start(plan_of(orders.prepared, stdio), agent_line)
     try:
-        return _serve(orders.prepared, orders.session_dir, started, front)
+        return _serve(orders, started, front, has_person=stdio.agent_side[0] is None)
     finally:
         started.kill()
 
 
-def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: Channel) -> dict[str, Any]:
+def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool) -> dict[str, Any]:
     """Run the session on a launch that has begun; return the last message to the front."""
+    prepared, session = orders.prepared, orders.session_dir
     from gmcp_sandbox.cli.assembly import assemble, open_log
     from gmcp_sandbox.cli.explanations import Explanations
+    from gmcp_sandbox.cli.questions import open_control
 
     started.map_ids(prepared.identity)
     audit = open_log(prepared, session, enforced(prepared))
@@ -98,8 +101,11 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         from gmcp_sandbox.cli.services import Services
 
         fds = started.receive_mounts()
-        assembled = assemble(prepared, session, audit, fds.get("scratch"), Explanations(report))
-        ending = trio.run(Services(assembled, started, report, fds["fuse"]).run)
+        explanations = Explanations(report)
+        assembled = assemble(prepared, session, audit, fds.get("scratch"), explanations, has_person=has_person)
+        with open_control(session) as line:
+            services = Services(assembled, started, report, fds["fuse"])
+            ending = trio.run(services.run, prepared, line)
     finally:
         started.kill()
         code = 125 if ending is None else ending.code
@@ -146,6 +152,7 @@ def describe(prepared: Preparation) -> Meta:
         argv=tuple(redact_words([os.fsdecode(word) for word in prepared.program.argv])),
         started_ns=time.time_ns(),
         workspace=prepared.workspace,
+        profile_path=prepared.profile_files[-1] if prepared.profile_files else None,
     )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pyfuse3
+import trio
 from pyfuse3 import FUSEError
 
 from gmcp_sandbox.errors import SandboxError
@@ -214,7 +215,19 @@ class Adapter(pyfuse3.Operations):
 
     @_answer
     async def open(self, inode: int, flags: int, ctx: Any) -> Any:
-        return self._file_info(*await self._core.files.open(inode, flags, ctx.pid))
+        files, revocation = self._core.files, self._core.revocation
+        try:
+            number, node = await files.open(inode, flags, ctx.pid)
+        except OSError:
+            await revocation.settle()  # a denial may begin an epoch, too
+            raise
+        if revocation.is_pending:
+            try:
+                await revocation.settle()
+            except BaseException:
+                files.release(number)
+                raise
+        return self._file_info(number, node)
 
     @_answer
     async def create(self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: Any) -> Any:
@@ -269,10 +282,27 @@ class Adapter(pyfuse3.Operations):
         await self._core.directories.fsync(fh)
 
 
+class Caches:
+    """What the kernel remembers of what it was answered; a name or node that it does not know is no error to it."""
+
+    def drop_content(self, number: int) -> None:
+        """Forget pages and attributes of a node."""
+        pyfuse3.invalidate_inode(number)
+
+    def drop_attributes(self, number: int) -> None:
+        """Forget the attributes of a node."""
+        pyfuse3.invalidate_inode(number, attr_only=True)
+
+    def drop_name(self, parent: int, name: bytes) -> None:
+        """Forget a name."""
+        pyfuse3.invalidate_entry(parent, name)
+
+
 async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
     """Serve a mounted FUSE descriptor until its mount is gone.
 
-    Sets the process's umask to 0: the agent's kernel applied the agent's umask already.
+    Sets the process's umask to 0: the agent's kernel applied the agent's umask already. When it is cancelled, requests
+    are answered for as long as a thread has the kernel drop something (`revocation.py`, 2).
 
     Raises:
         HostError: this pyfuse3 cannot be used.
@@ -282,7 +312,27 @@ async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
     pyfuse3.init(adapter, f"/dev/fd/{fuse_fd}", options=set())
     try:
         with poll_first(pyfuse3, fuse_fd):
-            await pyfuse3.main()
+            await _serve_and_take_back(core)
     finally:
         pyfuse3.close(unmount=False)
         core.close()
+
+
+async def _serve_and_take_back(core: Core) -> None:
+    serving = trio.CancelScope(shield=True)
+    is_over = trio.Event()
+
+    async def answer() -> None:
+        with serving:
+            await pyfuse3.main()
+        is_over.set()
+
+    async with trio.open_nursery() as outer:
+        outer.start_soon(answer)
+        try:
+            async with trio.open_nursery() as inner:
+                inner.start_soon(core.revocation.run, Caches())
+                await is_over.wait()
+                inner.cancel_scope.cancel()
+        finally:
+            serving.cancel()

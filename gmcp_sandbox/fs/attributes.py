@@ -96,7 +96,7 @@ class Attributes:
             if node.target is None:
                 raise fail(errno.EINVAL)
             return node.target
-        await self._permits.on_node(node, Tool.FS_STAT, _READLINK, pid)
+        await self._permits.on_node(node, Tool.FS_STAT, _READLINK, pid, derived=self._core.carry.brought_by(node))
         return self._backing.readlink(node)
 
     def statfs(self) -> os.statvfs_result:

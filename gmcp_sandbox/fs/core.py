@@ -9,12 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import trio
 
 from gmcp_sandbox.fs.attributes import Attributes
 from gmcp_sandbox.fs.backing import Backing, fail
+from gmcp_sandbox.fs.carry import Carry, Derives
 from gmcp_sandbox.fs.directories import Directories
 from gmcp_sandbox.fs.files import Files
 from gmcp_sandbox.fs.identities import Identities
@@ -23,13 +26,31 @@ from gmcp_sandbox.fs.names import Names
 from gmcp_sandbox.fs.nodes import Node, NodeTable
 from gmcp_sandbox.fs.permits import GuardFor, PathLabels, Permits
 from gmcp_sandbox.fs.rename import Renames
+from gmcp_sandbox.fs.revocation import Record, Revocation
 from gmcp_sandbox.fs.tree import Tree
 from gmcp_sandbox.fs.walk import LARGEST_JUDGED, read_judged
 from gmcp_sandbox.fs.xattrs import Xattrs
-from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.monitor.mediator import Foresight, Mediator
 from gmcp_sandbox.policy.view import View
 
 _MOST_DIRECTORIES = 2048
+
+
+class TakingBack(NamedTuple):
+    """What a file system needs to know of the session beside the answers to its calls.
+
+    Attributes:
+        foresight: Says what a new epoch forbids; None: nothing is ever taken back.
+        derives: The store of derived labels; None: nothing is carried from session to session.
+        record: Takes events for the audit log.
+    """
+
+    foresight: Foresight | None = None
+    derives: Derives | None = None
+    record: Record | None = None
+
+
+NOTHING = TakingBack()
 
 
 class Core:
@@ -49,6 +70,7 @@ class Core:
         ids: IdView,
         backings: Mapping[str, int] | None = None,
         secret_places: Iterable[str] = (),
+        taking_back: TakingBack = NOTHING,
     ) -> None:
         """Open the view.
 
@@ -60,6 +82,7 @@ class Core:
             ids: Owners as they look inside.
             backings: Descriptors of scratch trees by sandbox path; duplicated.
             secret_places: Host paths whose files stay secret under whatever other name a hard link gives them.
+            taking_back: What new epochs and later sessions need.
 
         Raises:
             HostError: a source of the view cannot be opened.
@@ -70,6 +93,8 @@ class Core:
         self.backing = Backing(min(_MOST_DIRECTORIES, room // 4))
         self.ids = ids
         self.permits = Permits(mediator, labels, guard_for, self.table)
+        self.carry = Carry(taking_back.derives)
+        self.revocation = Revocation(self.table, self.permits, taking_back.foresight, taking_back.record)
         self.identities = Identities(self, secret_places)
         self.names = Names(self)
         self.renames = Renames(self)
@@ -77,7 +102,14 @@ class Core:
         self.attributes = Attributes(self)
         self.xattrs = Xattrs(self)
         self.directories = Directories(self)
+        self.started_ns = time.time_ns()
+        """What was born since then is the session's own."""
         self._devices: dict[int, int] = {}
+
+    def relabel(self, labels: PathLabels) -> None:
+        """Label paths by another profile from now on. What an object was labelled so far it stays at least."""
+        self.permits.labels = labels
+        self.table.generation += 1  # every node settles anew before it is named in a call
 
     def shown_number(self, device: int, number: int) -> int:
         """Return the inode number to show: the real one on the workspace's device, a tagged one elsewhere."""

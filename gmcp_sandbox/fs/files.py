@@ -5,6 +5,7 @@
 - A file with a guard (`Permits.guard_for`) is judged on the whole content that it would have, at most 1 MiB; what was
   judged is what the write makes of it, or it is judged again.
 - Set-id bits go when a file is opened for writing: the kernel leaves that to us.
+- What is written after private or secret files were read is marked first (`carry.py`).
 - fsync and release are no effects of their own: the open's grant covers them.
 """
 
@@ -149,11 +150,12 @@ class Files:
     async def _ask(self, node: Node, flags: int, pid: int) -> None:
         """Ask for every right that the open would give."""
         access = flags & os.O_ACCMODE
+        brought = self._core.carry.brought_by(node)
         if flags & EXEC:
-            await self._permits.on_node(node, Tool.PROC_EXEC, _EXEC, pid)
+            await self._permits.on_node(node, Tool.PROC_EXEC, _EXEC, pid, derived=brought)
             return
         if access in (os.O_RDONLY, os.O_RDWR):
-            await self._permits.on_node(node, Tool.FS_READ, _READ_OPEN, pid)
+            await self._permits.on_node(node, Tool.FS_READ, _READ_OPEN, pid, derived=brought)
         if access in (os.O_WRONLY, os.O_RDWR):
             args: Arguments = _WRITE_OPEN[bool(flags & os.O_APPEND), bool(flags & os.O_TRUNC)]
             await self._permits.on_node(node, Tool.FS_WRITE, args, pid)
@@ -191,7 +193,12 @@ class Files:
     async def read(self, number: int, offset: int, length: int) -> bytes:
         """Read bytes."""
         handle = self.handle(number)
-        await self._permits.on_node(handle.node, Tool.FS_READ, _READ, handle.pid, extent=(offset, length))
+        node = handle.node
+        extent = (offset, length)
+        brought = self._core.carry.brought_by(node)
+        await self._permits.on_node(node, Tool.FS_READ, _READ, handle.pid, extent=extent, derived=brought)
+        if self._core.revocation.is_pending:
+            await self._core.revocation.settle_read(node, brought)
         return os.pread(handle.fd, length, offset)
 
     async def write(self, number: int, offset: int, data: bytes) -> int:
@@ -216,6 +223,7 @@ class Files:
 
     def _write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = handle.node
+        self._core.carry.mark(node)
         if handle.is_append and offset >= node.size and node.guard is None:
             done = os.pwritev(handle.fd, [data], offset, os.RWF_APPEND)
         else:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Found = tuple[Node, Stat]
 
 _LOOKUP = FsStat("lookup")
-_UNLINK = FsDelete("file")
-_RMDIR = FsDelete("dir")
+_DELETE = {(kind, is_new): FsDelete(kind, is_new) for kind in ("file", "dir") for is_new in (False, True)}
 _SPECIAL = {modes.S_IFREG: "file", modes.S_IFIFO: "fifo", modes.S_IFSOCK: "socket"}
 _ABSENT = (errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EACCES)
 """What the host may answer for a name that it does not give; asked about and recorded like any other."""
@@ -155,7 +154,9 @@ class Names:
         if escapes:
             raise fail(errno.EACCES)
         os.symlink(target, name, dir_fd=self._backing.directory(parent))
-        return self.made(parent, name, label)
+        made = self.made(parent, name, label)
+        self._core.carry.mark(made[0])
+        return made
 
     async def link(self, node_id: int, parent_id: int, name: bytes, pid: int) -> Found:
         """Give an object another name in the same mount; its label may not become lower by that."""
@@ -191,28 +192,28 @@ class Names:
 
     async def unlink(self, parent_id: int, name: bytes, pid: int) -> None:
         """Remove a file's name."""
-        await self._remove(parent_id, name, _UNLINK, pid)
+        await self._remove(parent_id, name, "file", pid)
 
     async def rmdir(self, parent_id: int, name: bytes, pid: int) -> None:
         """Remove an empty directory."""
-        await self._remove(parent_id, name, _RMDIR, pid)
+        await self._remove(parent_id, name, "dir", pid)
 
-    async def _remove(self, parent_id: int, name: bytes, args: FsDelete, pid: int) -> None:
+    async def _remove(self, parent_id: int, name: bytes, kind: str, pid: int) -> None:
         parent = self._table.get(parent_id)
-        await self.check_free(parent, name, Tool.FS_DELETE, args, pid)
+        await self.check_free(parent, name, Tool.FS_DELETE, _DELETE[kind, False], pid)
         assert parent.place is not None
         path = self._permits.path_of(parent, name)
         key = self._key(parent, name)
+        args = _DELETE[kind, key is not None and key[2] >= self._core.started_ns]
         node = None if key is None else parent.place.nodes.get(key)
         label = self._permits.label_at(parent, name, path, node)
         await self._permits.on_path(Spot(parent, path, label), Tool.FS_DELETE, args, pid)
-        if node is not None:
-            if self._key(parent, name) != key:
-                raise fail(errno.ESTALE)
-            if node.more is None:
-                self._backing.pin(node)
+        if key is not None and self._key(parent, name) != key:
+            raise fail(errno.ESTALE)  # another object than the one that was judged
+        if node is not None and node.more is None:
+            self._backing.pin(node)
         directory = self._backing.directory(parent)
-        if args is _RMDIR:
+        if kind == "dir":
             os.rmdir(name, dir_fd=directory)
         else:
             os.unlink(name, dir_fd=directory)

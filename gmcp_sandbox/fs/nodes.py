@@ -165,6 +165,10 @@ class NodeTable:
         except KeyError:
             raise OSError(116, os.strerror(116)) from None
 
+    def living(self) -> list[Node]:
+        """Return all nodes that live now."""
+        return list(self._by_id.values())
+
     def find(self, place: Place, key: Key) -> Node | None:
         """Return the node that stands for a host object in a mount, if the kernel knows it."""
         return place.nodes.get(key)

@@ -140,8 +140,12 @@ class Permits:
         *,
         extent: tuple[int, int] | None = None,
         content: bytes | None = None,
+        derived: tuple[Label, ...] = (),
     ) -> None:
         """Ask for an effect on an object.
+
+        Args:
+            derived: Labels that what is delivered carries, beside the object's own.
 
         Raises:
             OSError: refused.
@@ -150,7 +154,10 @@ class Permits:
         for _ in range(_ROUNDS):
             path = node.path if node.generation == table.generation else self.settle(node)
             label = node.label
-            call = self._call(tool, path, args, label=label, pid=pid, extent=extent, content=content)
+            if derived:
+                call = self._call(tool, path, args, label=label, pid=pid, extent=extent, derived=derived)
+            else:
+                call = self._call(tool, path, args, label=label, pid=pid, extent=extent, content=content)
             decision = await self._mediate(call)
             if not decision.is_allowed:
                 raise refusal(tool, label, node)

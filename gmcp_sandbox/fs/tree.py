@@ -50,12 +50,14 @@ ZONES = {
 class Place:
     """A mount of the view at work: its policy, its zone and the nodes that lie in it."""
 
-    __slots__ = ("is_writable", "label", "mount", "nodes", "zone")
+    __slots__ = ("is_kept", "is_writable", "label", "mount", "nodes", "zone")
 
     def __init__(self, mount: Mount) -> None:
         self.mount = mount
         self.zone = ZONES[mount.caching]
         self.is_writable = mount.mode in (MountMode.RW, MountMode.SCRATCH)
+        self.is_kept = mount.source is not None
+        """Whether what lies in it outlives the session."""
         self.label = mount.label
         self.nodes: dict[Key, Node] = {}
 

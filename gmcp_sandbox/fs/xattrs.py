@@ -37,7 +37,8 @@ class Xattrs:
         if not name.startswith(_USER):
             raise fail(errno.EOPNOTSUPP if name.startswith(b"system.") else errno.ENODATA)
         node = self._checked(node_id)
-        await self._permits.on_node(node, Tool.FS_STAT, FsStat("getxattr", spell(name)), pid)
+        brought = self._core.carry.brought_by(node)
+        await self._permits.on_node(node, Tool.FS_STAT, FsStat("getxattr", spell(name)), pid, derived=brought)
         held = self._backing.hold(node)
         try:
             return os.getxattr(magic(held), name)
@@ -58,6 +59,7 @@ class Xattrs:
     async def set(self, node_id: int, name: bytes, value: bytes, pid: int) -> None:
         """Set an attribute."""
         node = await self._may_change(node_id, name, "setxattr", pid)
+        self._core.carry.mark(node)
         held = self._backing.hold(node)
         try:
             os.setxattr(magic(held), name, value)

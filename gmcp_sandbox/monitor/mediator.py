@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
+from gmcp_sandbox.audit.encode import JSON
 from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Verdict
+from gmcp_sandbox.monitor.foresight import Stand
 
 
 class CallFactory(Protocol):
@@ -28,6 +32,7 @@ class CallFactory(Protocol):
         pid: int = 0,
         extent: tuple[int, int] | None = None,
         content: bytes | None = None,
+        derived: tuple[Label, ...] = (),
     ) -> ToolCall:
         """Return the next call of the session."""
 
@@ -53,11 +58,38 @@ class AuditSink(Protocol):
             AuditError: It is not recorded.
         """
 
+    def event(self, name: str, **fields: JSON) -> None:
+        """Record something that is no decision.
+
+        Raises:
+            AuditError: It is not recorded.
+        """
+
+
+class Foresight(Protocol):
+    """Says what a new epoch forbids; the shells ask when the epoch rose, to take back what they granted."""
+
+    def stand(self) -> Stand:
+        """Return where the session stands now, to be compared with later."""
+
+    def narrowed(self, since: Stand) -> frozenset[tuple[Tool, str]] | None:
+        """Return the (tool, label) pairs that may be answered stricter than then; None: any. Label `*`: every one."""
+
+    def permits(self, tool: Tool, object: str, args: Arguments, *, label: Label) -> bool:
+        """Return whether the layers, but for rate and gate, allow this now. Neither recorded nor counted."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What an approver says, and who that is, for the record."""
+
+    is_granted: bool
+    by: str
+
 
 class Approver(Protocol):
     """Somebody who can say yes."""
 
-    async def ask(self, call: ToolCall, verdicts: Sequence[Verdict]) -> bool:
+    async def ask(self, call: ToolCall, verdicts: Sequence[Verdict]) -> Answer:
         """Return whether a call may pass that these verdicts, among others, ask about."""
 
 

@@ -6,7 +6,8 @@ Invariants:
 - `mediate` does not suspend unless the gate or an approver has to answer; both have a deadline, and silence denies.
 - What was approved is what happens: when the session's state changed while an approver thought, the layers are asked
   again, and the approval counts only if they ask for the same reasons.
-- Taint rises before the bytes of an allowed read can be delivered.
+- Taint rises before the bytes of an allowed read can be delivered; whoever watches the state has been told by then.
+- What lowers the tier is recorded before the tier falls.
 """
 
 from __future__ import annotations
@@ -17,19 +18,24 @@ import trio
 
 from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import Label
+from gmcp_sandbox.calls.labels import OUTSIDE, Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.monitor.foresight import Stand
 from gmcp_sandbox.monitor.mediator import Approver, AuditSink, Explain
 from gmcp_sandbox.pipeline.cache import Judgement
 from gmcp_sandbox.pipeline.layer import deny, failed
 from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.pipeline.prefilter import is_injection
 from gmcp_sandbox.pipeline.probe import ProbeGate
+from gmcp_sandbox.policy.demotion import DENIALS, Fall, Signals
+from gmcp_sandbox.policy.profile import Tier
 from gmcp_sandbox.policy.state import SessionState
 
 _ALLOW, _DENY, _ASK = Outcome.ALLOW, Outcome.DENY, Outcome.ASK
 _FS_READ = Tool.FS_READ
+_APPROVED = "ask_approved"
 _EXPLAINED = 4096
 """Distinct denials that are told of, at most."""
 
@@ -56,7 +62,6 @@ class Monitor:
         self.state = state
         self.failed = trio.Event()
         """Set when a decision could not be recorded."""
-        self._pipeline = pipeline
         self._sink = sink
         self._session = session
         self._agent = agent
@@ -69,6 +74,13 @@ class Monitor:
         self._seq = 0
         self._fault: AuditError | None = None
         self._workers = trio.CapacityLimiter(1)
+        self._adopt(pipeline)
+
+    def _adopt(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._counted = pipeline.counted_tools
+        self._signals = Signals(pipeline.demotions)
+        self.state.counters.keep_only(pipeline.windows)
 
     @property
     def fault(self) -> AuditError | None:
@@ -85,10 +97,14 @@ class Monitor:
         pid: int = 0,
         extent: tuple[int, int] | None = None,
         content: bytes | None = None,
+        derived: tuple[Label, ...] = (),
     ) -> ToolCall:
         """Return the next call of the session."""
         self._seq = seq = self._seq + 1
-        return ToolCall(seq, self._clock(), self._session, self._agent, pid, tool, object, args, label, extent, content)
+        at_ns = self._clock()
+        return ToolCall(
+            seq, at_ns, self._session, self._agent, pid, tool, object, args, label, extent, content, derived
+        )
 
     async def mediate(self, call: ToolCall) -> Decision:
         """Judge and record one call.
@@ -112,17 +128,82 @@ class Monitor:
         except Exception as fault:
             raise self._fail(fault) from fault
         if judgement.outcome is not _ALLOW:
-            self._tell(decision)
-        elif call.tool is _FS_READ:
+            self._after_denial(decision)
+            return decision
+        if call.tool is _FS_READ:
             state.read(call.label)
+        if judgement.is_notable or call.derived or call.tool in self._counted:
+            self._after_allow(decision, judgement)
         return decision
 
     def replace(self, pipeline: Pipeline) -> None:
         """Judge by another profile from now on; nothing that was remembered is used again."""
         if pipeline.has_probe != (self._gate is not None):
             raise ValueError("the pipeline and the monitor must know of the same gate")
-        self._pipeline = pipeline
+        self._adopt(pipeline)
         self.state.renew()
+
+    # ------------------------------------------------------------------------------------------------- consequences
+
+    def _after_allow(self, decision: Decision, judgement: Judgement) -> None:
+        """Count, taint and demote as an allowed call demands."""
+        call = decision.call
+        self._pipeline.tally(call, self.state)
+        if call.derived:
+            self.state.read_all(call.derived)
+        if not judgement.is_notable:
+            return
+        tier = self._pipeline.tier_after(decision.verdicts)
+        if tier is not None:
+            self._demote(tier, call, signal=decision.verdicts[-1].reason)
+        if any(one.layer is Layer.PREFILTER and is_injection(one) for one in decision.verdicts):
+            self._fall(self._signals.hit(call), call)
+
+    def _after_denial(self, decision: Decision) -> None:
+        """Tell of it, and demote who is denied too often."""
+        call = decision.call
+        if call.label.rank < OUTSIDE.rank:
+            self.state.count(DENIALS, call.object, 1, call.at_ns)
+        self._fall(self._signals.denied(call), call)
+        self._tell(decision)
+
+    def _fall(self, fall: Fall | None, call: ToolCall) -> None:
+        if fall is not None:
+            self._demote(fall.demotion.tier, call, signal=fall.demotion.signal, reached=fall.reached)
+
+    def _demote(self, tier: Tier, call: ToolCall, **why: str | int) -> None:
+        state = self.state
+        if tier < state.tier:
+            self._note("demoted", before=state.tier.name.lower(), tier=tier.name.lower(), seq=call.seq, **why)
+            state.demote(tier)
+
+    def _note(self, name: str, **fields: str | int) -> None:
+        """Record an event.
+
+        Raises:
+            AuditError: It could not be recorded.
+        """
+        try:
+            self._sink.event(name, **fields)
+        except Exception as fault:
+            raise self._fail(fault) from fault
+
+    # ---------------------------------------------------------------------------------------------------- foresight
+
+    def stand(self) -> Stand:
+        """Return where the session stands now."""
+        return Stand(self._pipeline, self.state.snapshot())
+
+    def narrowed(self, since: Stand) -> frozenset[tuple[Tool, str]] | None:
+        """Return the (tool, label) pairs that may be answered stricter than then; None: any."""
+        if since.pipeline is not self._pipeline:
+            return None
+        return self._pipeline.narrowed(since.state, self.state)
+
+    def permits(self, tool: Tool, object: str, args: Arguments, *, label: Label) -> bool:
+        """Return whether the layers, but for rate and gate, allow this now. Neither recorded nor counted."""
+        call = ToolCall(self._seq, self._clock(), self._session, self._agent, 0, tool, object, args, label)
+        return self._pipeline.permits(call, self.state)
 
     # ----------------------------------------------------------------------------------------------- gate, approver
 
@@ -149,33 +230,37 @@ class Monitor:
 
     async def _approve(self, call: ToolCall, judgement: Judgement) -> Judgement:
         """Turn every ask into an allow or, at the first one, a denial."""
-        answer = await self._ask(call, judgement)
+        answer, by = await self._ask(call, judgement)
         if judgement.epoch != self.state.epoch:
             asked = _asks(judgement)
             judgement = self._pipeline.renew(call, self.state, judgement)
             if judgement.outcome is _ASK and _asks(judgement) != asked:
-                answer = "ask_stale"
+                answer, by = "ask_stale", ""
         if judgement.outcome is not _ASK:
             return judgement
         verdicts: list[Verdict] = []
         for verdict in judgement.verdicts:
-            if verdict.outcome is _ASK and answer != "ask_approved":
-                verdicts.append(deny(verdict.layer, answer, verdict.reason, verdict.score))
+            if verdict.outcome is not _ASK:
+                verdicts.append(verdict)
+                continue
+            detail = f"{verdict.reason}: {by}" if by else verdict.reason
+            if answer != _APPROVED:
+                verdicts.append(deny(verdict.layer, answer, detail, verdict.score))
                 return Judgement(tuple(verdicts), _DENY, judgement.epoch)
-            verdicts.append(_approved(verdict) if verdict.outcome is _ASK else verdict)
+            verdicts.append(Verdict(verdict.layer, _ALLOW, f"{verdict.layer}.{_APPROVED}", detail, verdict.score))
         return Judgement(tuple(verdicts), _ALLOW, judgement.epoch)
 
-    async def _ask(self, call: ToolCall, judgement: Judgement) -> str:
-        """Return the word of the reason that the approver's answer gives."""
+    async def _ask(self, call: ToolCall, judgement: Judgement) -> tuple[str, str]:
+        """Return the word of the reason that the approver's answer gives, and who gave it."""
         if self._approver is None:
-            return "ask_unanswered"
+            return "ask_unanswered", ""
         try:
             with trio.move_on_after(self._deadline):
-                is_granted = await self._approver.ask(call, judgement.verdicts)
-                return "ask_approved" if is_granted is True else "ask_refused"
+                answer = await self._approver.ask(call, judgement.verdicts)
+                return (_APPROVED if answer.is_granted is True else "ask_refused"), answer.by
         except Exception:  # noqa: BLE001 - the documented boundary: an approver that breaks has not said yes
-            return "ask_unanswered"
-        return "ask_unanswered"
+            return "ask_unanswered", ""
+        return "ask_unanswered", ""
 
     # ------------------------------------------------------------------------------------------------------- faults
 
@@ -211,7 +296,3 @@ class Monitor:
 
 def _asks(judgement: Judgement) -> tuple[tuple[Layer, str], ...]:
     return tuple((verdict.layer, verdict.reason) for verdict in judgement.verdicts if verdict.outcome is _ASK)
-
-
-def _approved(verdict: Verdict) -> Verdict:
-    return Verdict(verdict.layer, _ALLOW, f"{verdict.layer}.ask_approved", verdict.reason, verdict.score)

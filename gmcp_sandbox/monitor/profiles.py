@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from gmcp_sandbox.calls.labels import WATCHED
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.monitor.links import trace
-from gmcp_sandbox.monitor.shipped import shipped_names, shipped_profile
+from gmcp_sandbox.monitor.shipped import PARTS, shipped_names, shipped_profile
 from gmcp_sandbox.policy.build import glob_quoted
 from gmcp_sandbox.policy.fields import Source, read_document, suggest
 from gmcp_sandbox.policy.parse import digest_of, parse_profile
@@ -61,6 +62,28 @@ def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
     return msgspec.structs.replace(profile, digest=digest_of(profile))
 
 
+def files_of(reference: str, *, home: Path) -> tuple[Path, ...]:
+    """Return the files that a profile is read from, the profile itself last; shipped ones have none.
+
+    Raises:
+        ProfileError: A file is missing or unreadable.
+    """
+    return tuple(located.path for located in read_chain(reference, home=home) if located.path is not None)
+
+
+def state_of(files: Iterable[str]) -> tuple[tuple[int, ...] | None, ...]:
+    """Return what changes when one of these files does; None for one that is not there."""
+    return tuple(_identity(path) for path in files)
+
+
+def _identity(path: str) -> tuple[int, ...] | None:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
+
+
 def read_chain(reference: str, *, home: Path) -> tuple[Located, ...]:
     """Return the files behind a name or path, the first ancestor first.
 
@@ -96,15 +119,20 @@ def _extends(source: Source) -> str | None:
 
 
 def _locate(reference: str, base: Path | None, home: Path) -> Located:
-    if "/" in reference or reference.endswith(".toml"):
+    if is_path(reference):
         path = Path(os.path.expanduser(reference))
         return _read((base or Path.cwd()) / path)
-    if reference in shipped_names():
+    if reference in (*shipped_names(), *PARTS):
         return Located(Source(f"{reference} (shipped)", shipped_profile(reference)), None)
     own = own_directory(home) / f"{reference}.toml"
     if own.is_file():
         return _read(own)
     raise ProfileError(f"no profile {reference!r}", hint=f"{suggest(reference, shipped_names())}; or give a path")
+
+
+def is_path(reference: str) -> bool:
+    """True when a profile is named by its file and not by its name."""
+    return "/" in reference or reference.endswith(".toml")
 
 
 def own_directory(home: Path) -> Path:

@@ -29,17 +29,22 @@ def shipped_directory(kind: str) -> Path:
     raise HostError(f"the shipped {kind} are missing", cause=f"no {installed}", hint="install gmcp-sandbox again")
 
 
+PARTS = ("constitution",)
+"""Shipped files that other profiles extend, and that are no whole profile by themselves."""
+
+
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the shipped profiles, sorted."""
-    return tuple(sorted(path.stem for path in shipped_directory("profiles").glob("*.toml")))
+    names = (path.stem for path in shipped_directory("profiles").glob("*.toml"))
+    return tuple(sorted(name for name in names if name not in PARTS))
 
 
 def shipped_profile(name: str) -> str:
-    """Return the TOML text of a shipped profile.
+    """Return the TOML text of a shipped profile, or of a part of one.
 
     Raises:
         UsageError: There is none of this name.
     """
-    if name not in shipped_names():
+    if name not in (*shipped_names(), *PARTS):
         raise UsageError(f"no profile {name!r}", hint=suggest(name, shipped_names()))
     return (shipped_directory("profiles") / f"{name}.toml").read_text(encoding="utf-8")

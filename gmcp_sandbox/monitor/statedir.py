@@ -6,6 +6,7 @@
     agents/<name>/home/         home directories that a profile keeps
     keys/                       the key that signs the logs, made at the first session
     ledger.jsonl                one signed line for every sealed session
+    derived                     labels of what sessions wrote after they read private or secret files
 
 Guarantees: every directory is the caller's own and closed to others, else nothing is used. `meta.json` is whole or
 absent. Only scratch trees of dead sessions are ever removed here, never a log.
@@ -17,7 +18,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ from gmcp_sandbox.monitor.trees import remove_tree
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 KEYS = "keys"
+DERIVED = "derived"
 _ID = re.compile(r"[0-9a-f]{8}")
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -44,6 +46,7 @@ class Meta(msgspec.Struct, frozen=True):
         workspace: The working directory.
         ended_ns: When it ended in order; None while it runs, and after a crash.
         exit_code: Of the agent.
+        profile_path: The profile's file; None for a shipped one.
     """
 
     agent: str
@@ -55,6 +58,7 @@ class Meta(msgspec.Struct, frozen=True):
     workspace: str
     ended_ns: int | None = None
     exit_code: int | None = None
+    profile_path: str | None = None
 
 
 class SessionDir(msgspec.Struct, frozen=True):
@@ -142,9 +146,10 @@ class StateDir:
                 raise HostError("cannot make a session", cause=error.strerror or str(error)) from None
             return SessionDir(name, self._sessions / name)
 
-    def sessions(self) -> list[SessionDir]:
-        """Return all sessions, the newest last."""
-        return sorted(self._each(), key=lambda session: session.path.stat(follow_symlinks=False).st_ctime_ns)
+    def sessions(self, *, unlike: Container[str] = ()) -> list[SessionDir]:
+        """Return all sessions but those with these ids, in the order in which their directories changed."""
+        found = [session for session in self._each() if session.id not in unlike]
+        return sorted(found, key=_changed_ns)
 
     def _each(self) -> Iterator[SessionDir]:
         with os.scandir(self._sessions) as entries:
@@ -198,6 +203,13 @@ def state_root(environ: Mapping[str, str] | None = None) -> Path:
         Path(state) if state.startswith("/") else Path(environ.get("HOME") or os.path.expanduser("~")) / ".local/state"
     )
     return top / "gmcp-sandbox"
+
+
+def _changed_ns(session: SessionDir) -> int:
+    try:
+        return session.path.stat(follow_symlinks=False).st_ctime_ns
+    except FileNotFoundError:
+        return 0  # removed in this moment
 
 
 def _own_directory(path: Path) -> None:

@@ -5,7 +5,8 @@ Invariants:
 - The first denial ends the question. An ask does not: what a later layer denies needs no approver.
 - A layer that raises has denied, and that denial is not remembered.
 - Rate is asked on every call that comes as far; the prefilter on every call that brings content or whose verdict
-  depends on it; what the gate said of a content is never used for another. All else is remembered for one epoch.
+  depends on it; what the gate said of a content is never used for another. A call that a principle with a counter may
+  hold for is not remembered. All else is, for one epoch.
 - The same calls in the same order get the same verdicts with and without memory.
 
 Leaves to others: running the gate (in a thread, by the monitor), approvers, the record.
@@ -16,17 +17,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, cast
 
+import msgspec
+
 from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.cache import DecisionCache, Entry, Judgement, Key
 from gmcp_sandbox.pipeline.constitution import Constitution
 from gmcp_sandbox.pipeline.layer import Judge, ask_layer, deny, failed
-from gmcp_sandbox.pipeline.prefilter import Prefilter
+from gmcp_sandbox.pipeline.prefilter import FLAGGED, Prefilter
 from gmcp_sandbox.pipeline.probe import UNPROBED, ProbeGate
 from gmcp_sandbox.pipeline.rate import Rate
 from gmcp_sandbox.pipeline.schema import Schema
 from gmcp_sandbox.pipeline.trust import Trust
-from gmcp_sandbox.policy.profile import Profile
+from gmcp_sandbox.policy.counters import Window
+from gmcp_sandbox.policy.profile import Demotion, Profile, Tier
 from gmcp_sandbox.policy.state import SessionState
 
 REMEMBERED = 65536
@@ -53,7 +58,7 @@ class Pipeline:
     """The judges of one session. Owned by the event loop."""
 
     def __init__(self, profile: Profile, probe: ProbeGate | None, *, remember: int = REMEMBERED) -> None:
-        self._arrange(layers_of(profile), probe, remember)
+        self._arrange(layers_of(profile), probe, remember, profile.demotions)
 
     @classmethod
     def of_layers(cls, layers: Sequence[Judge], probe: ProbeGate | None, *, remember: int = REMEMBERED) -> Pipeline:
@@ -62,7 +67,13 @@ class Pipeline:
         pipeline._arrange(layers, probe, remember)
         return pipeline
 
-    def _arrange(self, layers: Sequence[Judge], probe: ProbeGate | None, remember: int) -> None:
+    def _arrange(
+        self,
+        layers: Sequence[Judge],
+        probe: ProbeGate | None,
+        remember: int,
+        demotions: tuple[Demotion, ...] = (),
+    ) -> None:
         ranks = [_ORDER.index(layer.name) for layer in layers]
         gate_rank = _ORDER.index(Layer.PROBE)
         if ranks != sorted(set(ranks)) or gate_rank in ranks:
@@ -79,6 +90,11 @@ class Pipeline:
         self._rate_at, self._rate = self._find(Layer.RATE)
         self._reader_at, reader = self._find(Layer.PREFILTER)
         self._reader = cast("ReadsContent | None", reader)
+        found = [layer for layer in layers if isinstance(layer, Constitution)]
+        self._constitution = found[0] if found else Constitution(())
+        self._trust = next((layer for layer in layers if isinstance(layer, Trust)), None)
+        self.demotions = demotions
+        """What the profile says about signals that lower the tier."""
 
     def _find(self, name: Layer) -> tuple[int, Judge | None]:
         for index, layer in enumerate(self._before):
@@ -95,6 +111,39 @@ class Pipeline:
     def remembered(self) -> int:
         """How many answers are remembered."""
         return len(self._cache)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """What the principles count."""
+        return self._constitution.windows
+
+    @property
+    def counted_tools(self) -> frozenset[Tool]:
+        """Tools whose allowed calls must be brought to `tally`."""
+        return self._constitution.counted_tools
+
+    def tally(self, call: ToolCall, state: SessionState) -> None:
+        """Count a call that was allowed and recorded."""
+        self._constitution.tally(call, state)
+
+    def tier_after(self, verdicts: Sequence[Verdict]) -> Tier | None:
+        """Return the lowest tier that a principle among the verdicts demotes to."""
+        tiers = [self._constitution.tier_after(one) for one in verdicts if one.layer is Layer.CONSTITUTION]
+        return min((tier for tier in tiers if tier is not None), default=None)
+
+    def narrowed(self, old: SessionState, new: SessionState) -> frozenset[tuple[Tool, str]]:
+        """Return the (tool, label) pairs of which the new state may answer stricter than the old one.
+
+        All others are answered alike: trust reads nothing of a state but the tier, the constitution taint and tier, the
+        other layers nothing. The label `*` stands for every one.
+        """
+        trust = set() if self._trust is None else self._trust.narrowed(old, new)
+        return frozenset(trust | self._constitution.narrowed(old, new))
+
+    def permits(self, call: ToolCall, state: SessionState) -> bool:
+        """Return whether the layers, but for rate and gate, allow a call; nothing is remembered or counted by it."""
+        layers = (*self._before, *self._after)
+        return all(ask_layer(layer, call, state).outcome is _ALLOW for layer in layers if layer.name is not Layer.RATE)
 
     def judge(self, call: ToolCall, state: SessionState) -> Judgement:
         """Return what the layers say, as far as they can say it at once."""
@@ -126,7 +175,7 @@ class Pipeline:
             if judgement.outcome is _DENY:
                 return judgement
         result = self._finish([*judgement.verdicts, verdict], call, state)
-        if not self._depends_on_content(call):
+        if not self._depends_on_content(call) and not self._constitution.is_volatile(call):
             self._remember((call.tool, call.object, call.args, call.label), result, needs_content=False)
         return result
 
@@ -176,7 +225,9 @@ class Pipeline:
             return result
         reached = len(result.verdicts) > self._reader_at
         needs_content = reached and self._depends_on_content(call)
-        if not (needs_content and result.verdicts[-1].layer is Layer.PREFILTER):
+        if not (
+            (needs_content and result.verdicts[-1].layer is Layer.PREFILTER) or self._constitution.is_volatile(call)
+        ):
             self._remember(key, result, needs_content=needs_content)
         return result
 
@@ -188,8 +239,8 @@ class Pipeline:
         # Verdicts that allow are made once, so comparing them is comparing identities.
         if given == usual.verdicts and usual.epoch == state.epoch:
             return usual
-        result = Judgement(given, self._outcome(given), state.epoch)
-        if result.outcome is _ALLOW:
+        result = Judgement(given, self._outcome(given), state.epoch, is_notable=self._is_notable(given))
+        if result.outcome is _ALLOW and not result.is_notable:
             self._usual = result
             self._usual_entry = Entry(_remembered(result), self._rate_at if self._rate is not None else -1)
         return result
@@ -224,7 +275,11 @@ class Pipeline:
         if verdict.outcome is _DENY:
             return Judgement((*old[:at], verdict), _DENY, judgement.epoch, cached=True)
         verdicts = (*old[:at], verdict, *old[at + 1 :])
-        return Judgement(verdicts, self._outcome(verdicts), judgement.epoch, cached=True)
+        is_notable = self._is_notable(verdicts)
+        return Judgement(verdicts, self._outcome(verdicts), judgement.epoch, cached=True, is_notable=is_notable)
+
+    def _is_notable(self, verdicts: Sequence[Verdict]) -> bool:
+        return any(one.reason == FLAGGED or self._constitution.tier_after(one) is not None for one in verdicts)
 
     def _depends_on_content(self, call: ToolCall) -> bool:
         if self._reader is None:
@@ -236,4 +291,4 @@ class Pipeline:
 
 
 def _remembered(judgement: Judgement) -> Judgement:
-    return Judgement(judgement.verdicts, judgement.outcome, judgement.epoch, cached=True)
+    return msgspec.structs.replace(judgement, cached=True)

@@ -27,7 +27,7 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.layer import allow, deny
-from gmcp_sandbox.pipeline.patterns import DENIED, Channel, Severity
+from gmcp_sandbox.pipeline.patterns import DENIED, Category, Channel, Severity
 from gmcp_sandbox.pipeline.scan import Budget, Hits, Scanner
 from gmcp_sandbox.policy.guards import Guard, guard_for
 from gmcp_sandbox.policy.state import SessionState
@@ -52,6 +52,16 @@ _BUDGETS: dict[Channel, Budget] = {
     Channel.MESSAGE: Budget(runs=4096, decoded_bytes=1 << 20, shortest=16, is_bulk=False),
     Channel.OUTBOUND: Budget(runs=4096, decoded_bytes=1 << 20, shortest=16, is_bulk=False),
 }
+
+FLAGGED = "prefilter.flagged"
+"""The reason of an allow that notes hits; its detail names their categories."""
+
+_INJECTIONS = frozenset({Category.OVERRIDE, Category.AUTHORITY})
+
+
+def is_injection(verdict: Verdict) -> bool:
+    """True for a verdict of this layer that notes text which looks like instructions to a model."""
+    return verdict.reason == FLAGGED and not _INJECTIONS.isdisjoint(verdict.detail.split(","))
 
 
 class Prefilter:
@@ -95,7 +105,7 @@ class Prefilter:
         against = sorted(category for category in DENIED[channel] if hits.get(category) is Severity.HIGH)
         if against:
             return deny(self.name, against[0], categories, score)
-        return Verdict(self.name, Outcome.ALLOW, "prefilter.flagged", categories, score)
+        return Verdict(self.name, Outcome.ALLOW, FLAGGED, categories, score)
 
 
 def _is_plain(path: str) -> bool:

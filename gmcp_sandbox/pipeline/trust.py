@@ -93,6 +93,18 @@ class Trust:
             return self._allow
         return self._no_capability
 
+    def narrowed(self, old: SessionState, new: SessionState) -> set[tuple[Tool, str]]:
+        """Return the (tool, label) pairs that the tier of the old state reached and that of the new one does not."""
+        was, is_now = min(old.tier, self._tier), min(new.tier, self._tier)
+        if is_now >= was:
+            return set()
+        return {
+            (tool, label)
+            for tool, cells in self._cells.items()
+            for label, (tier, _matcher) in cells.items()
+            if is_now < tier <= was
+        }
+
 
 def second_path(call: ToolCall) -> str | None:
     """Return the other path in the view that a call is about: where a name moves, what a hard link names."""

@@ -69,7 +69,7 @@ class Builder:
         """Return what a capability's `objects` mean for its tools: globs of paths, hosts or `server/tool`."""
         if patterns is None:
             return None
-        families = {_family(tool) for tool in tools}
+        families = {family_of(tool) for tool in tools}
         if len(families) > 1:
             raise self.fault("objects of one kind only: split paths, hosts and MCP tools", key)
         if families != {"host"}:
@@ -177,7 +177,8 @@ def glob_quoted(text: str) -> str:
     return re.sub(r"([*?\[\\!])", r"\\\1", text)
 
 
-def _family(tool: Tool) -> str:
+def family_of(tool: Tool) -> str:
+    """Return what kind of object a tool has: `path`, `host` or `mcp`."""
     if tool.startswith(("fs.", "proc.")):
         return "path"
     return "mcp" if tool.startswith("mcp.") else "host"

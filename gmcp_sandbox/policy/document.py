@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.approving import ApproverKind
 from gmcp_sandbox.policy.profile import Caching, MountMode
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -77,17 +78,62 @@ class RateTable(Table, frozen=True):
     labels: Labels | None = None
 
 
+class CountTable(Table, frozen=True):
+    """How much was done lately."""
+
+    seconds: Annotated[int, Meta(ge=1, le=86400, description="How far back.")]
+    of: Annotated[
+        Text,
+        Meta(
+            description="`calls`: allowed calls that the rule's other selectors match. Or a tool (all allowed calls), "
+            "`denials`, `net.bytes_up`, `net.bytes_down`."
+        ),
+    ] = "calls"
+    at_least: Annotated[Count | None, Meta(description="The rule holds from this number on.")] = None
+    name: Annotated[
+        Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")] | None, Meta(description="For `when`: `counts.<name>`.")
+    ] = None
+    distinct: Annotated[bool, Meta(description="Count different objects.")] = False
+    by_object: Annotated[bool, Meta(description="Count for the call's own object (host, path) alone.")] = False
+
+
 class RuleTable(Table, frozen=True):
     """One principle: the effect holds when every selector that is given matches."""
 
     id: Name
     text: Annotated[str, Meta(min_length=1, description="What it says, for people.")]
-    effect: Literal["deny", "ask"]
+    effect: Annotated[
+        Literal["deny", "ask", "demote"],
+        Meta(description="demote: allow it, and trust the agent less from then on (`tier`)."),
+    ]
     tools: Tools | None = None
     labels: Labels | None = None
     paths: Globs | None = None
     hosts: Words | None = None
     taint: Annotated[Words | None, Meta(description="Holds once the session has read one of these labels.")] = None
+    unless: Annotated[tuple[str, ...], Meta(description="Paths (or hosts) for which it does not hold.")] = ()
+    argv: Annotated[Words | None, Meta(description="Command lines: `git push --force*`, `rm -r* /*`.")] = None
+    args: Annotated[
+        dict[str, str | int | bool],
+        Meta(description="Values that arguments of the tools must have; see `gmcp-sandbox tools --schema`."),
+    ] = {}
+    counts: Annotated[tuple[CountTable, ...], Meta(description="How much was done lately.")] = ()
+    when: Annotated[Text | None, Meta(description="CEL over `call`, `session` and `counts`; true or false.")] = None
+    tier: Annotated[Literal["untrusted", "limited", "standard"] | None, Meta(description="Where `demote` leads.")] = (
+        None
+    )
+
+
+class DemotionTable(Table, frozen=True):
+    """Trust the agent less after a number of signals."""
+
+    signal: Annotated[
+        Literal["denials", "denials_in_a_row", "injection"],
+        Meta(description="Looking for what the view does not show is no denial here: programs do that all the time."),
+    ]
+    count: Count
+    tier: Literal["untrusted", "limited", "standard"]
+    seconds: Annotated[int, Meta(ge=1, le=86400, description="How far back; not for `denials_in_a_row`.")] = 60
 
 
 class HomeTable(Table, frozen=True):
@@ -131,6 +177,35 @@ class ProbeTable(Table, frozen=True):
     tools: tuple[Tool, ...] | None = None
 
 
+class GrantTable(Table, frozen=True):
+    """An answer given in advance: yes to asks of these reasons by these tools on these objects. Never to a denial."""
+
+    reasons: Annotated[Words, Meta(description="Of the asks, for example `constitution.no-history-rewrite`.")]
+    tools: Tools
+    objects: Annotated[Words, Meta(description="Globs of paths or `server/tool`, hosts, or command lines.")]
+
+
+class ApprovalsTable(Table, frozen=True):
+    """Who answers when a rule or the gate asks."""
+
+    approver: Annotated[
+        ApproverKind | None,
+        Meta(description="none: an ask is a denial. terminal: where there is one. anyone: `approve`, too."),
+    ] = None
+    deadline_seconds: Annotated[float, Meta(gt=0, le=86400, description="Then silence is a denial.")] | None = None
+    grants: tuple[GrantTable, ...] = ()
+
+
+class AuditTable(Table, frozen=True):
+    """The logs."""
+
+    keep_bytes: Annotated[Size | None, Meta(description="Of all sessions together; the oldest go first.")] = None
+    keep_days: Annotated[Count | None, Meta(description="Sessions that ended longer ago go.")] = None
+    redact: Annotated[
+        tuple[str, ...] | None, Meta(description="RE2 patterns of what no record of a call may hold.")
+    ] = None
+
+
 REPLACEABLE = (
     "mounts",
     "symlinks",
@@ -138,10 +213,13 @@ REPLACEABLE = (
     "capabilities",
     "rates",
     "rules",
+    "demotions",
     "home.files",
     "environment.allow",
     "environment.set",
     "host_floor",
+    "audit.redact",
+    "approvals.grants",
 )
 """Lists that a file adds to, or replaces when it names them in `replaces`."""
 
@@ -170,7 +248,10 @@ class Document(Table, frozen=True):
     capabilities: Annotated[tuple[CapabilityTable, ...], Meta(min_length=1)] | None = None
     rates: tuple[RateTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
+    demotions: tuple[DemotionTable, ...] = ()
     home: HomeTable = HomeTable()
     environment: EnvironmentTable = EnvironmentTable()
     limits: LimitsTable = LimitsTable()
     probe: ProbeTable = ProbeTable()
+    audit: AuditTable = AuditTable()
+    approvals: ApprovalsTable = ApprovalsTable()

@@ -18,12 +18,17 @@ from typing import Any
 import msgspec
 from blake3 import blake3
 
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.policy.approving import ApprovalPolicy, Grant, compile_grants
+from gmcp_sandbox.policy.auditing import AuditPolicy, PatternError, compile_redaction
 from gmcp_sandbox.policy.build import Builder
-from gmcp_sandbox.policy.document import REPLACEABLE, Document, LimitsTable
+from gmcp_sandbox.policy.document import REPLACEABLE, ApprovalsTable, AuditTable, Document, LimitsTable
 from gmcp_sandbox.policy.fields import Key, Source, read_document, suggest
+from gmcp_sandbox.policy.hosts import GlobError
 from gmcp_sandbox.policy.profile import (
     Capability,
+    Demotion,
     Environment,
     Limits,
     Mount,
@@ -34,6 +39,7 @@ from gmcp_sandbox.policy.profile import (
     Rule,
     Tier,
 )
+from gmcp_sandbox.policy.rules import demotions_of, rules_of
 
 VARIABLES = ("workspace", "home", "user")
 """The variables that profiles may use."""
@@ -58,14 +64,18 @@ class Draft:
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
-        self._tables: dict[str, dict[str, Any]] = {"limits": {}, "probe": {}}
+        self._tables: dict[str, dict[str, Any]] = {"limits": {}, "probe": {}, "audit": {}, "approvals": {}}
         self._mounts: dict[str, Mount] = {}
         self._symlinks: dict[str, str] = {}
         self._paths: list[PathRule] = []
         self._capabilities: list[Capability] = []
         self._rates: list[RateLimit] = []
         self._rules: dict[str, Rule] = {}
-        self._lists: dict[str, dict[str, None]] = {"home.files": {}, "environment.allow": {}, "host_floor": {}}
+        self._demotions: list[Demotion] = []
+        self._grants: list[Grant] = []
+        self._lists: dict[str, dict[str, None]] = {
+            name: {} for name in ("home.files", "environment.allow", "host_floor", "audit.redact")
+        }
         self._set: dict[str, str] = {}
 
     def join(self, builder: Builder, document: Document) -> None:
@@ -79,7 +89,14 @@ class Draft:
         self._paths += builder.path_rules(document.paths)
         self._capabilities += _capabilities(builder, document)
         self._rates += _rates(builder, document)
-        self._rules |= {rule.id: rule for rule in _rules(builder, document)}
+        self._rules |= {rule.id: rule for rule in rules_of(builder, document.rules)}
+        self._demotions += demotions_of(document.demotions)
+        self._grants += _grants(builder, document.approvals)
+        self._tables["approvals"] |= {
+            name: value
+            for name in ("approver", "deadline_seconds")
+            if (value := getattr(document.approvals, name)) is not None
+        }
         self._join_lists(builder, document)
         self._tables["limits"] |= _limits(builder, document.limits)
         probe = msgspec.structs.asdict(document.probe)
@@ -97,6 +114,8 @@ class Draft:
             "capabilities": self._capabilities,
             "rates": self._rates,
             "rules": self._rules,
+            "demotions": self._demotions,
+            "approvals.grants": self._grants,
             "environment.set": self._set,
             **self._lists,
         }
@@ -111,9 +130,11 @@ class Draft:
             ("home.files", document.home.files),
             ("environment.allow", document.environment.allow),
             ("host_floor", document.host_floor),
+            ("audit.redact", document.audit.redact),
         ):
             builder.refuse_duplicates(values or (), tuple(name.split(".")))
             self._lists[name] |= dict.fromkeys(values or ())
+        self._tables["audit"] |= _audit(builder, document.audit)
         for name in document.home.files or ():
             _check_home_file(builder, name)
         for name in document.environment.allow or ():
@@ -155,6 +176,9 @@ class Draft:
             explain=None if explain == "none" else explain,
             host_floor=tuple(self._lists["host_floor"]),
             nested=self._values.get("nested", False),
+            demotions=tuple(self._demotions),
+            approvals=ApprovalPolicy(grants=tuple(self._grants), **self._tables["approvals"]),
+            audit=AuditPolicy(redact=tuple(self._lists["audit.redact"]), **self._tables["audit"]),
         )
         return msgspec.structs.replace(profile, digest=digest_of(profile))
 
@@ -188,29 +212,6 @@ def _rates(builder: Builder, document: Document) -> list[RateLimit]:
     return found
 
 
-def _rules(builder: Builder, document: Document) -> list[Rule]:
-    found = []
-    for index, table in enumerate(document.rules):
-        key: Key = ("rules", index)
-        selectors = (table.tools, table.labels, table.paths, table.hosts, table.taint)
-        if all(selector is None for selector in selectors):
-            raise builder.fault("a rule without a selector would hold for every call", key)
-        found.append(
-            Rule(
-                id=table.id,
-                text=table.text,
-                effect=table.effect,
-                tools=table.tools,
-                labels=builder.labels(table.labels, (*key, "labels")),
-                paths=None if table.paths is None else builder.globs(table.paths, (*key, "paths")),
-                hosts=None if table.hosts is None else builder.hosts(table.hosts, (*key, "hosts")),
-                taint=builder.labels(table.taint, (*key, "taint")),
-            )
-        )
-    builder.refuse_duplicates((rule.id for rule in found), ("rules",))
-    return found
-
-
 def _limits(builder: Builder, table: LimitsTable) -> dict[str, int]:
     found = {}
     for name, value in msgspec.structs.asdict(table).items():
@@ -218,6 +219,34 @@ def _limits(builder: Builder, table: LimitsTable) -> dict[str, int]:
         if size is not None:
             found[name] = size
     return found
+
+
+def _grants(builder: Builder, table: ApprovalsTable) -> list[Grant]:
+    found = []
+    for index, row in enumerate(table.grants):
+        key: Key = ("approvals", "grants", index)
+        if Tool.PROC_EXEC in row.tools:
+            if len(row.tools) > 1:
+                raise builder.fault("proc.exec stands alone: its objects are command lines", (*key, "tools"))
+            objects = row.objects
+        else:
+            objects = builder.objects(row.tools, row.objects, (*key, "objects")) or ()
+        grant = Grant(row.reasons, row.tools, objects)
+        try:
+            compile_grants((grant,))
+        except GlobError as error:
+            raise builder.fault(str(error), (*key, "objects")) from None
+        found.append(grant)
+    return found
+
+
+def _audit(builder: Builder, table: AuditTable) -> dict[str, int]:
+    try:
+        compile_redaction(table.redact or ())
+    except PatternError as error:
+        raise builder.fault(str(error), ("audit", "redact")) from None
+    found = {"keep_bytes": builder.size(table.keep_bytes, ("audit", "keep_bytes")), "keep_days": table.keep_days}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _probe(source: Source, values: dict[str, Any]) -> ProbePolicy:

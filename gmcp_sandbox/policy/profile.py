@@ -12,6 +12,8 @@ import msgspec
 
 from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.approving import ApprovalPolicy
+from gmcp_sandbox.policy.auditing import AuditPolicy
 
 
 class Tier(enum.IntEnum):
@@ -96,17 +98,62 @@ class RateLimit(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] | None = None
 
 
+class RuleCount(msgspec.Struct, frozen=True):
+    """A number that a rule asks for.
+
+    Attributes:
+        name: What `when` calls it: `counts.<name>`.
+        of: `calls` (allowed ones that the rule's other selectors match), a tool (all allowed calls), `denials`,
+            `net.bytes_up` or `net.bytes_down`.
+        seconds: How far back.
+        at_least: The rule holds from this number on; None leaves it to `when`.
+        distinct: Count different objects.
+        by_object: Count for the call's object alone.
+    """
+
+    name: str
+    of: str
+    seconds: int
+    at_least: int | None = None
+    distinct: bool = False
+    by_object: bool = False
+
+
 class Rule(msgspec.Struct, frozen=True):
-    """One principle of the constitution: when every selector that is not None matches, the effect holds."""
+    """One principle of the constitution: when every selector that is given matches, the effect holds.
+
+    Attributes:
+        unless: Paths or hosts for which it does not hold.
+        argv: Command lines, see `policy/words.py`.
+        args: Values that arguments of the tool must have.
+        counts: All that have `at_least` must have reached it.
+        when: A CEL expression, see `policy/conditions.py`.
+        tier: Where `demote` leads.
+    """
 
     id: str
     text: str
-    effect: str  # "deny" | "ask"
+    effect: str  # "deny" | "ask" | "demote"
     tools: tuple[Tool, ...] | None = None
     labels: tuple[str, ...] | None = None
     paths: tuple[str, ...] | None = None
     hosts: tuple[str, ...] | None = None
     taint: tuple[str, ...] | None = None
+    unless: tuple[str, ...] = ()
+    argv: tuple[str, ...] | None = None
+    args: tuple[tuple[str, str | int | bool], ...] = ()
+    counts: tuple[RuleCount, ...] = ()
+    when: str | None = None
+    tier: Tier | None = None
+
+
+class Demotion(msgspec.Struct, frozen=True):
+    """Trust the agent less from a number of signals on: `denials`, `denials_in_a_row` or `injection`."""
+
+    signal: str
+    count: int
+    tier: Tier
+    seconds: int = 60
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -155,6 +202,7 @@ class Profile(msgspec.Struct, frozen=True):
         path_rules: Labels by path.
         explain: None, or "category": tell the agent which rule family denied.
         host_floor: Facilities that the host must enforce (names of `doctor` findings).
+        demotions: Signals that lower the tier.
     """
 
     name: str
@@ -175,3 +223,6 @@ class Profile(msgspec.Struct, frozen=True):
     explain: str | None = None
     host_floor: tuple[str, ...] = ()
     nested: bool = False
+    audit: AuditPolicy = AuditPolicy()
+    approvals: ApprovalPolicy = ApprovalPolicy()
+    demotions: tuple[Demotion, ...] = ()

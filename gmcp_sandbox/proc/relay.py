@@ -14,9 +14,11 @@ import signal
 import struct
 import termios
 import tty
+from collections import deque
 from typing import Any
 
 from gmcp_sandbox.proc.channel import Channel
+from gmcp_sandbox.proc.prompting import Prompt
 from gmcp_sandbox.proc.stdio import Stdio
 
 _CHUNK = 65536
@@ -134,6 +136,8 @@ class Relay:
         self._is_over = False
         self._agent_gone = False
         self._woken = os.pipe()
+        self._questions: deque[dict[str, Any]] = deque()
+        self._prompt: Prompt | None = None
 
     def run(self) -> dict[str, Any] | None:
         """Relay; return the supervisor's last message, or None when it died without one."""
@@ -165,6 +169,8 @@ class Relay:
                 self._hear_supervisor()
             elif fd == self._agent.fileno():
                 self._hear_agent()
+            elif fd == 0 and self._prompt is not None:
+                self._hear_user(self._prompt)
             else:
                 self._advance(fd, events)
 
@@ -176,10 +182,16 @@ class Relay:
         if not self._agent_gone:
             wanted[self._agent.fileno()] = select.POLLIN
         for stream in self._streams:
-            if stream.is_open:
+            if stream.is_open and not self._is_held(stream):
                 fd, event = stream.waits_for()
                 wanted[fd] = wanted.get(fd, 0) | event
+        if self._prompt is not None:
+            wanted[0] = select.POLLIN
         return wanted
+
+    def _is_held(self, stream: _Stream) -> bool:
+        """True for what the user types and sees while a question stands on the terminal."""
+        return self._prompt is not None and self._master in (stream.source, stream.sink)
 
     def _advance(self, fd: int, events: int) -> None:
         for stream in self._streams:
@@ -194,8 +206,50 @@ class Relay:
             end = "\r\n" if self._terminal.is_raw else "\n"
             with contextlib.suppress(OSError):  # nobody reads our stderr any more: no reason to end
                 os.write(2, os.fsencode(received[0]["text"] + end))
+        elif received[0]["kind"] == "ask":
+            self._questions.append(received[0]["question"])
+            self._ask_next()
+        elif received[0]["kind"] == "ask_over":
+            self._withdraw(int(received[0]["id"]))
         else:
             self._final = received[0]
+
+    # ------------------------------------------------------------------------------------------------- questions
+
+    def _ask_next(self) -> None:
+        """Put the next question to the user, when the terminal is ours and no other question stands there."""
+        if self._prompt is None and self._questions and self._terminal.is_raw:
+            self._prompt = Prompt(self._questions.popleft())
+            termios.tcflush(0, termios.TCIFLUSH)  # what was typed before the question is no answer to it
+            self._print(self._prompt.text())
+
+    def _hear_user(self, prompt: Prompt) -> None:
+        try:
+            typed = os.read(0, 256)
+        except OSError:
+            typed = b""
+        reply, shown = prompt.feed(typed or b"\x04")
+        self._print(shown)
+        if reply is not None:
+            self._prompt = None
+            with contextlib.suppress(OSError):
+                self._supervisor.send("answer", id=prompt.id, allow=reply.allow, pattern=reply.pattern)
+            self._ask_next()
+
+    def _withdraw(self, number: int) -> None:
+        """Forget a question that was answered elsewhere, or not in time."""
+        self._questions = deque(one for one in self._questions if int(one["id"]) != number)
+        if self._prompt is not None and self._prompt.id == number:
+            self._prompt = None
+            self._print("\r\n  (answered elsewhere, or too late)\r\n")
+            self._ask_next()
+
+    def _print(self, text: str) -> None:
+        """Print to the user, past the agent's output."""
+        data = text.encode("utf-8", "replace")
+        with contextlib.suppress(OSError):
+            while data:
+                data = data[os.write(0, data) :]
 
     def _hear_agent(self) -> None:
         received = self._agent.receive()
@@ -216,6 +270,7 @@ class Relay:
             self._streams.append(_Stream(0, master, ours=None))
         shown = next(number for number in (1, 2, 0) if self._stdio.front_side[number] is None)
         self._streams.append(_Stream(master, shown, ours=None))
+        self._ask_next()
 
     def _stop(self) -> None:
         """The agent has stopped: give the terminal back, stop as well; when the shell continues us, continue it."""

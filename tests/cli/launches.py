@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from gmcp_sandbox.cli import supervisor
 from gmcp_sandbox.cli.main import build_parser
+from gmcp_sandbox.cli.orders import Orders
 from gmcp_sandbox.cli.planning import plan_of
 from gmcp_sandbox.cli.preparation import prepare
 from gmcp_sandbox.cli.prepared import Preparation
@@ -148,7 +149,8 @@ def _serve(prepared: Preparation, session: SessionDir, stdio: Stdio, lines: tupl
     final: dict[str, Any] = {"code": 125, "error": "no end"}
     try:
         started = launch.start(plan_of(prepared, stdio), agent_line)
-        final = supervisor._serve(prepared, session, started, supervisor_line)
+        orders = Orders(prepared, session.id, str(session.path))
+        final = supervisor._serve(orders, started, supervisor_line, has_person=False)
     except SandboxError as error:
         final = {"code": error.exit_code, "error": str(error)}
     except BaseException:  # noqa: BLE001 - told to the test

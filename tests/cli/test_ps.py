@@ -11,7 +11,8 @@ def test_ps_lists_what_runs(sessions, capsys):
     sessions.make(agent="dead")
     assert main(["ps"]) == 0
     header, line = capsys.readouterr().out.splitlines()
-    assert header.split() == ["SESSION", "STATE", "AGENT", "PROFILE", "PID", "STARTED", "COMMAND"]
+    figures = ["CALLS/S", "DENIED", "ASKS", "TAINT"]
+    assert header.split() == ["SESSION", "STATE", "AGENT", "PROFILE", "PID", "STARTED", *figures, "COMMAND"]
     assert line.split()[:5] == [running.id, "running", "alive", "default", str(os.getpid())]
     assert line.endswith("python3 agent.py --token [redacted] \\x1b[2J")
 

@@ -33,7 +33,7 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, SYSTEM, Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
-from gmcp_sandbox.fs.core import Core
+from gmcp_sandbox.fs.core import NOTHING, Core
 from gmcp_sandbox.fs.ids import IdView
 from gmcp_sandbox.fs.mount import MountFuse
 from gmcp_sandbox.policy.guards import guard_for
@@ -75,6 +75,7 @@ class UnsafeMediator:
         self.deny = deny or []
         self.calls: list[tuple[str, str, str, bool]] = []
         self.contents: list[bytes | None] = []
+        self.derived: list[tuple[str, str]] = []
         self._seq = 0
         self._keep = keep
 
@@ -88,8 +89,11 @@ class UnsafeMediator:
         pid: int = 0,
         extent: tuple[int, int] | None = None,
         content: bytes | None = None,
+        derived: tuple[Label, ...] = (),
     ) -> ToolCall:
         self._seq += 1
+        if derived:
+            self.derived.append((str(tool), object))
         return ToolCall(self._seq, 0, "s", "a", pid, tool, object, args, label, extent, content)
 
     async def mediate(self, call: ToolCall) -> Decision:
@@ -144,7 +148,17 @@ def core_of(configuration: dict, mediator: UnsafeMediator) -> Core:
     ids = IdView.for_root() if os.geteuid() == 0 else IdView.for_user()
     secrets = configuration.get("secrets", [])
     view = View.of(mounts, links)
-    core = Core(view, mediator, labels, guard_for=guard_for, ids=ids, backings=backings, secret_places=secrets)
+    back = configuration.get("taking_back", NOTHING)
+    core = Core(
+        view,
+        mediator,
+        labels,
+        guard_for=guard_for,
+        ids=ids,
+        backings=backings,
+        secret_places=secrets,
+        taking_back=back,
+    )
     for fd in backings.values():
         os.close(fd)
     return core

@@ -37,6 +37,7 @@ def test_a_path_extends_a_shipped_one_and_a_neighbour(tmp_path: Path) -> None:
     write(tmp_path / "base.toml", "default")
     assert load(write(tmp_path / "mine.toml", "./base.toml")).name == "mine"
     assert [located.source.name for located in read_chain(str(tmp_path / "mine.toml"), home=tmp_path)] == [
+        "constitution (shipped)",
         "default (shipped)",
         str(tmp_path / "base.toml"),
         str(tmp_path / "mine.toml"),

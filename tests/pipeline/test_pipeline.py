@@ -13,13 +13,15 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict, conclude
 from gmcp_sandbox.pipeline.layer import allow, deny
 from gmcp_sandbox.pipeline.pipeline import Pipeline, layers_of
-from gmcp_sandbox.policy.profile import RateLimit, Rule, Tier
+from gmcp_sandbox.policy.profile import RateLimit, Rule, RuleCount, Tier
 from gmcp_sandbox.policy.state import SessionState
 from tests.pipeline.samples import CALLS, EXEC, READ, STAT, call, connect, profile
 
 RULES = (
     Rule("stay", "", "deny", tools=(Tool.NET_CONNECT, Tool.DNS_RESOLVE), taint=("secret",)),
     Rule("ask-first", "", "ask", paths=("/w/b/**",)),
+    Rule("few", "", "deny", tools=(Tool.FS_WRITE, Tool.FS_STAT), counts=(RuleCount("n", "calls", 60, at_least=3),)),
+    Rule("wary", "", "deny", tools=(Tool.FS_READ,), when="session.tier == 'untrusted' && call.label != 'system'"),
 )
 RATES = (RateLimit((Tool.FS_STAT, Tool.FS_WRITE, Tool.NET_CONNECT), 1.0, 3),)
 PLAIN = (Layer.SCHEMA, Layer.TRUST, Layer.PREFILTER, Layer.CONSTITUTION)
@@ -143,6 +145,46 @@ def test_the_cached_and_the_uncached_path_agree(steps, remember):
             fast, slow = cached.judge(step, now), uncached.judge(step, now)
             assert (fast.verdicts, fast.outcome, fast.epoch) == (slow.verdicts, slow.outcome, slow.epoch)
             assert not slow.cached
+            if fast.outcome is Outcome.ALLOW:
+                cached.tally(step, now)
+
+
+STATES = st.builds(
+    SessionState, st.sampled_from(list(Tier)), st.frozensets(st.sampled_from(["secret", "private", "watched"]))
+)
+
+
+@given(CALLS, STATES, STATES)
+@settings(deadline=None)
+def test_what_is_not_named_as_narrowed_is_answered_no_stricter(asked, old, new):
+    pipeline = Pipeline(profile(rules=RULES), None)
+    new = SessionState(min(old.tier, new.tier), old.taint | new.taint)
+    narrowed = pipeline.narrowed(old, new)
+    if (asked.tool, asked.label.name) not in narrowed and (asked.tool, "*") not in narrowed:
+        assert pipeline.permits(asked, new) or not pipeline.permits(asked, old)
+
+
+def test_where_no_rule_asks_for_taint_nothing_is_narrowed_by_it():
+    pipeline = Pipeline(profile(), None)
+    assert pipeline.narrowed(state(), SessionState(Tier.STANDARD, frozenset({"secret"}))) == frozenset()
+    assert (Tool.FS_WRITE, "workspace") in pipeline.narrowed(state(), SessionState(Tier.UNTRUSTED))
+
+
+def test_what_reads_a_counter_is_not_remembered():
+    pipeline, now = Pipeline(profile(rules=RULES), None), state()
+    outcomes = []
+    for _ in range(4):
+        judgement = pipeline.judge(STAT, now)
+        outcomes.append((judgement.outcome.value, judgement.cached))
+        pipeline.tally(STAT, now)
+    assert outcomes == [("allow", False)] * 3 + [("deny", False)]
+
+
+def test_foresight_counts_and_remembers_nothing():
+    pipeline, now = Pipeline(profile(rates=RATES, rules=RULES), None), state()
+    assert all(pipeline.permits(STAT, now) for _ in range(9))
+    assert pipeline.remembered == 0
+    assert pipeline.judge(STAT, now).outcome is Outcome.ALLOW
 
 
 def test_a_repeated_call_is_remembered():

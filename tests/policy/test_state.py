@@ -49,3 +49,27 @@ def test_an_epoch_has_one_taint_and_one_tier(steps):
         assert changed == ((state.taint, state.tier) != (taint, tier))
         assert state.taint >= taint and state.tier <= tier
         assert seen.setdefault(state.epoch, (state.taint, state.tier)) == (state.taint, state.tier)
+
+
+def test_whoever_watches_is_told_right_after_the_epoch_rose():
+    state = SessionState(Tier.STANDARD)
+    seen = []
+    state.watch(lambda: seen.append((state.epoch, state.taint_names, state.tier)))
+    state.read(WORKSPACE)
+    state.read(SECRET)
+    state.demote(Tier.LIMITED)
+    state.renew()
+    assert seen == [(2, ("secret",), Tier.STANDARD), (3, ("secret",), Tier.LIMITED), (4, ("secret",), Tier.LIMITED)]
+
+
+def test_several_labels_are_one_change():
+    state = SessionState(Tier.STANDARD)
+    assert state.read_all((SECRET, PRIVATE, WORKSPACE))
+    assert (state.epoch, state.taint_names) == (2, ("private", "secret"))
+
+
+def test_nobody_watches_a_snapshot():
+    state, seen = SessionState(Tier.STANDARD), []
+    state.watch(lambda: seen.append(1))
+    state.snapshot().renew()
+    assert seen == []

@@ -1,0 +1,80 @@
+"""A running session as its control socket sees it: its figures, its profile, its end."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from gmcp_sandbox.errors import UsageError
+from gmcp_sandbox.monitor.session import Ending
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.audit.encode import JSON
+    from gmcp_sandbox.audit.writer import AuditWriter
+    from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.policy.state import SessionState
+
+_SAMPLE_SECONDS = 2.0
+_SAMPLES = 6
+
+
+class Controlled:
+    """What the control socket reports and does."""
+
+    def __init__(
+        self,
+        prepared: Preparation,
+        audit: AuditWriter,
+        state: SessionState,
+        *,
+        end: Callable[[Ending], None],
+        reload: Callable[[], Awaitable[dict[str, JSON]]] | None = None,
+    ) -> None:
+        self._prepared = prepared
+        self._audit = audit
+        self._state = state
+        self._end = end
+        self._reload = reload
+        self._started_ns = time.time_ns()
+        self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)], maxlen=_SAMPLES)
+
+    async def sample(self) -> None:
+        """Take samples, for rates of the last seconds, until cancelled."""
+        while True:
+            await trio.sleep(_SAMPLE_SECONDS)
+            self._samples.append((time.monotonic(), self._audit.allowed, self._audit.denied))
+
+    def status(self) -> dict[str, JSON]:
+        """Return figures and facts; rates are calls a second over the last ten seconds or so."""
+        audit, state = self._audit, self._state
+        then, allowed, denied = self._samples[0]
+        seconds = max(time.monotonic() - then, 0.001)
+        return {
+            "session": audit.session,
+            "agent": self._prepared.agent,
+            "profile": self._prepared.profile.name,
+            "digest": self._prepared.profile.digest,
+            "started_ns": self._started_ns,
+            "allowed": audit.allowed,
+            "denied": audit.denied - audit.unseen,
+            "unseen": audit.unseen,
+            "allowed_per_second": round((audit.allowed - allowed) / seconds, 1),
+            "denied_per_second": round((audit.denied - denied) / seconds, 1),
+            "taint": list(state.taint_names),
+            "tier": state.tier.name.lower(),
+            "epoch": state.epoch,
+        }
+
+    async def reload(self) -> dict[str, JSON]:
+        """Read the profile again."""
+        if self._reload is None:
+            raise UsageError("this session's profile is not read again")
+        return await self._reload()
+
+    def stop(self) -> None:
+        """End the session as `stop` does."""
+        self._end(Ending("stopped", 143, "the session was stopped"))

@@ -1,0 +1,99 @@
+"""How people and programs reach a running session: its control socket, and questions on the user's terminal."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from gmcp_sandbox.errors import HostError, UsageError
+from gmcp_sandbox.monitor import control
+from gmcp_sandbox.monitor.approvals import Approvals, Question
+
+if TYPE_CHECKING:
+    import socket
+
+    from gmcp_sandbox.audit.encode import JSON
+    from gmcp_sandbox.cli.controlled import Controlled
+    from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.proc.channel import Channel
+
+_SHOWN = 1000
+"""Characters of a word that a question on the terminal shows; a pattern that is longer is not offered there."""
+
+
+def open_control(session: SessionDir) -> socket.socket:
+    """Make the control socket of a session.
+
+    Raises:
+        HostError: It cannot be made.
+    """
+    directory = session.open()
+    try:
+        return control.listen(directory)
+    except OSError as error:
+        what = f"cannot make the control socket in {session.path}"
+        raise HostError(what, cause=error.strerror or str(error)) from error
+    finally:
+        os.close(directory)
+
+
+async def serve_control(sock: socket.socket, approvals: Approvals, controlled: Controlled) -> None:
+    """Serve the control socket until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(controlled.sample)
+        await control.serve(sock, approvals, controlled)
+
+
+class TerminalQuestions:
+    """Shows open questions on the user's terminal, through the front, and takes the answers that come from there."""
+
+    def __init__(self, approvals: Approvals, front: Channel) -> None:
+        self._approvals = approvals
+        self._front = front
+        self._shown: set[int] = set()
+        approvals.watch(self._compare)
+
+    def _compare(self) -> None:
+        """Tell the front of questions that are new or over, without waiting: what does not go now goes later."""
+        pending = {question.id: question for question in self._approvals.pending()}
+        for number in sorted(pending.keys() - self._shown):
+            if self._front.offer("ask", question=_brief(pending[number])):
+                self._shown.add(number)
+        for number in sorted(self._shown - pending.keys()):
+            self._front.offer("ask_over", id=number)
+            self._shown.discard(number)
+
+    def take(self, message: dict[str, JSON]) -> None:
+        """Take an answer of the front; one that comes too late changes nothing."""
+        pattern = message.get("pattern")
+        try:
+            self._approvals.answer(
+                int(message["id"]),
+                allow=message["allow"] is True,
+                by="the terminal",
+                pattern=pattern if isinstance(pattern, str) else None,
+            )
+        except UsageError:
+            pass
+
+
+def _brief(question: Question) -> dict[str, JSON]:
+    """Return a question that fits into one message."""
+    data: dict[str, JSON] = msgspec.to_builtins(question)
+    data["object"] = _cut(question.object)
+    data["arguments"] = {key: _cut(value) for key, value in question.arguments.items()}
+    data["reasons"] = [[_cut(word) for word in reason] for reason in question.reasons]
+    data["patterns"] = [pattern for pattern in question.patterns if len(pattern) <= _SHOWN][:2]
+    return data
+
+
+def _cut(value: JSON) -> JSON:
+    if isinstance(value, str):
+        return value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+    if isinstance(value, list | tuple):
+        words = [_cut(word) for word in value[:16]]
+        return words if len(value) <= 16 else [*words, "…"]
+    return value

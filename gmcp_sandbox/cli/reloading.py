@@ -1,0 +1,118 @@
+"""Read the profile again while the session runs, and judge by it from the next call on.
+
+Guarantees:
+- All or nothing: rules, grants, rates, labels and answers change between two calls, or nothing does.
+- A profile that is wrong changes nothing; the user is told why, once for each state of the files, and so is the log.
+- The log names the old and the new digest. What cannot change while an agent runs (its view, environment, limits) is
+  named and waits for the next start.
+- Before anything is answered under the new profile, what the kernel remembers of the old one is taken back: the epoch
+  rises, and whoever watches it acts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from gmcp_sandbox.errors import ProfileError, SandboxError
+from gmcp_sandbox.monitor.profiles import files_of, load_profile, state_of
+from gmcp_sandbox.policy.labelling import Labeller
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.audit.encode import JSON
+    from gmcp_sandbox.cli.assembly import Assembled
+    from gmcp_sandbox.cli.explanations import Notices
+    from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.policy.profile import Profile
+
+LOOK_SECONDS = 0.5
+_WAITS = (
+    "mounts",
+    "symlinks",
+    "environment",
+    "limits",
+    "toolchains",
+    "home_files",
+    "persist_home",
+    "explain",
+    "host_floor",
+    "nested",
+    "audit",
+)
+"""What an agent that runs was started with."""
+
+
+class Reloading:
+    """The profile of one session, as its files have it."""
+
+    def __init__(self, prepared: Preparation, assembled: Assembled, notices: Notices) -> None:
+        self.profile = prepared.profile
+        self._prepared = prepared
+        self._assembled = assembled
+        self._notices = notices
+        self._home = Path(prepared.home)
+        self._seen = prepared.profile_state
+        self._files = prepared.profile_files
+        self._turn = trio.Lock()
+
+    async def watch(self) -> None:
+        """Read again whenever a file of the profile changes, until cancelled."""
+        while self._files:
+            await trio.sleep(LOOK_SECONDS)
+            now = state_of(self._files)
+            if now != self._seen:
+                self._seen = now
+                try:
+                    await self.reload()
+                except SandboxError as error:
+                    self._refuse(error)
+
+    async def reload(self) -> dict[str, JSON]:
+        """Read the profile again and judge by it; return the digests and what waits for the next start.
+
+        Raises:
+            ProfileError: It is wrong; the old one stays.
+        """
+        async with self._turn:
+            self._seen = state_of(self._files)
+            new, files = await trio.to_thread.run_sync(self._read)
+            self._files = files
+            old = self.profile
+            if new.digest == old.digest:
+                return {"old": old.digest, "new": new.digest, "waits": []}
+            return await self._adopt(old, new)
+
+    def _read(self) -> tuple[Profile, tuple[str, ...]]:
+        prepared = self._prepared
+        profile = load_profile(prepared.reference, workspace=Path(prepared.workspace), home=self._home)
+        return profile, tuple(str(path) for path in files_of(prepared.reference, home=self._home))
+
+    async def _adopt(self, old: Profile, new: Profile) -> dict[str, JSON]:
+        assembled, view = self._assembled, self._prepared.view
+        if new.tier > old.tier or new.probe.required != old.probe.required:
+            raise ProfileError(
+                f"the profile {new.name} cannot be taken while the agent runs",
+                cause="it raises the tier" if new.tier > old.tier else "it changes whether a model is required",
+                hint="start the agent again",
+            )
+        pipeline = await trio.to_thread.run_sync(assembled.pipeline_of, new)
+        waits = [name for name in _WAITS if getattr(new, name) != getattr(old, name)]
+        fields: dict[str, JSON] = {"old": old.digest, "new": new.digest, "waits": waits}
+        assembled.audit.event("reload", profile=new.name, **fields)
+        # From here on nothing waits: no call is answered between two of these lines.
+        assembled.filesystem.relabel(Labeller(view.mounts, (*new.path_rules, *view.path_rules), view.symlinks))
+        assembled.approvals.replace_grants(new.approvals.grants)
+        assembled.monitor.replace(pipeline)
+        assembled.monitor.state.demote(new.tier)
+        self.profile = new
+        ending = f"; {', '.join(waits)} from the next start on" if waits else ""
+        self._notices.offer("notice", text=f"gmcp-sandbox: the profile {new.name} was read again{ending}")
+        return fields
+
+    def _refuse(self, error: SandboxError) -> None:
+        """Keep the old profile, and say why."""
+        why = f"{error}: {error.cause}" if error.cause else str(error)
+        self._assembled.audit.event("reload_refused", digest=self.profile.digest, why=why[:2000])
+        self._notices.offer("notice", text=f"gmcp-sandbox: the profile stays as it was: {why}"[:4096])

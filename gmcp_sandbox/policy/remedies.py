@@ -1,0 +1,117 @@
+"""What would have to stand in a profile for a denied call to pass: the smallest change for each layer, as TOML.
+
+A remedy is a text to write and the profile that results, so that whoever proposes it can judge by it first. Some
+denials have none: no profile switches a pattern of the prefilter off, lowers a label, or shows what is not in the view
+by a rule.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Layer, Verdict
+from gmcp_sandbox.policy.approving import Grant, proposals
+from gmcp_sandbox.policy.profile import Capability, Profile, Rule, Tier
+
+_PATHS = ("fs.", "proc.")
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """One change of a profile: what to write, and what results."""
+
+    text: str
+    profile: Profile
+
+
+def remedy_for(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | None:
+    """Return the smallest change after which this verdict is no denial; None when no profile changes it."""
+    if verdict.layer is Layer.TRUST:
+        return _of_trust(verdict, call, profile)
+    if verdict.layer is Layer.CONSTITUTION:
+        return _of_constitution(verdict, call, profile)
+    if verdict.layer is Layer.PROBE and verdict.score is not None:
+        return _of_probe(verdict, profile)
+    return None
+
+
+def _of_trust(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | None:
+    if verdict.reason == "trust.tier":
+        tier = Tier[verdict.detail.removeprefix("demands ").upper()]
+        return Remedy(f'tier = "{tier.name.lower()}"', msgspec.structs.replace(profile, tier=tier))
+    if verdict.reason != "trust.no_capability":
+        return None
+    objects = (_pattern(call),)
+    capability = Capability((call.tool,), (call.label.name,), objects)
+    text = _table("capabilities", tools=[call.tool.value], labels=[call.label.name], objects=list(objects))
+    return Remedy(text, msgspec.structs.replace(profile, capabilities=(*profile.capabilities, capability)))
+
+
+def _of_constitution(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | None:
+    reason = verdict.reason
+    if reason.startswith("constitution.ask_"):
+        reason = verdict.detail.partition(":")[0]
+    rule = next((rule for rule in profile.rules if reason == f"constitution.{rule.id}"), None)
+    if rule is None:
+        return None
+    return _grant(reason, call, profile) if rule.effect == "ask" else _exception(rule, call, profile)
+
+
+def _grant(reason: str, call: ToolCall, profile: Profile) -> Remedy:
+    pattern = proposals(call)[0]
+    grant = Grant((reason,), (call.tool,), (pattern,))
+    policy = msgspec.structs.replace(profile.approvals, grants=(*profile.approvals.grants, grant))
+    text = _table("approvals.grants", reasons=[reason], tools=[call.tool.value], objects=[pattern])
+    return Remedy(text, msgspec.structs.replace(profile, approvals=policy))
+
+
+def _exception(rule: Rule, call: ToolCall, profile: Profile) -> Remedy | None:
+    if call.tool.startswith("mcp."):
+        return None
+    changed = msgspec.structs.replace(rule, unless=(*rule.unless, _pattern(call)))
+    rules = tuple(changed if one.id == rule.id else one for one in profile.rules)
+    return Remedy(_rule_text(changed), msgspec.structs.replace(profile, rules=rules))
+
+
+def _of_probe(verdict: Verdict, profile: Profile) -> Remedy | None:
+    score = verdict.score
+    if score is None:
+        return None
+    bound = round(score + 0.1, 2)
+    changed = msgspec.structs.replace(profile.probe, deny_at=bound, ask_at=bound)
+    text = f"[probe]\ndeny_at = {bound}\nask_at = {bound}"
+    return Remedy(text, msgspec.structs.replace(profile, probe=changed))
+
+
+def _pattern(call: ToolCall) -> str:
+    """Return the pattern of the object alone."""
+    if call.tool.startswith(_PATHS):
+        return "".join(f"\\{char}" if char in "*?[\\!" else char for char in call.object)
+    return call.object
+
+
+def _rule_text(rule: Rule) -> str:
+    fields: dict[str, object] = {"id": rule.id, "text": rule.text, "effect": rule.effect}
+    for name in ("tools", "labels", "paths", "hosts", "taint", "unless", "argv"):
+        value = getattr(rule, name)
+        if value:
+            fields[name] = [str(word.value if isinstance(word, Tool) else word) for word in value]
+    if rule.when is not None:
+        fields["when"] = rule.when
+    return _table("rules", **fields)
+
+
+def _table(name: str, **fields: object) -> str:
+    lines = [f"{key} = {_toml(value)}" for key, value in fields.items()]
+    return "\n".join([f"[[{name}]]", *lines])
+
+
+def _toml(value: object) -> str:
+    """Return a string or list of strings as TOML: JSON's, but for DEL."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    return json.dumps(value).replace("\x7f", "\\u007f")

@@ -1,0 +1,51 @@
+"""Patterns over the words of a command line.
+
+A pattern is a command line with globs in it: `git push --force*` matches when the program's name matches the first word
+and each further word of the pattern matches some later word of the command line, in their order. Other words may stand
+between: `git -C x push origin --force`. The program's name is the last component of the file that is run, or of the
+name that it is run under: neither hides the other. What a wrapper (`env`, `timeout`) runs is a program start of its
+own.
+
+Time is linear in the command line times the number of patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from gmcp_sandbox.policy.hosts import GlobError
+from gmcp_sandbox.policy.match import compile_names
+
+Matches = Callable[[str, Sequence[str] | None], bool]
+"""Whether a program (its path) with a command line (None: not known) matches."""
+
+
+def compile_argv(patterns: Iterable[str]) -> Matches:
+    """Return one predicate that is true when any pattern matches.
+
+    A command line that is not known matches patterns of one word alone, by the path of the program.
+
+    Raises:
+        GlobError: A pattern is empty or holds a glob without a meaning.
+    """
+    lines = [_compile(pattern) for pattern in patterns]
+    return lambda path, argv: any(matches(path, argv) for matches in lines)
+
+
+def _compile(pattern: str) -> Matches:
+    words = pattern.split()
+    if not words or "\0" in pattern:
+        raise GlobError(f"{pattern!r} is no command line")
+    program, *others = [compile_names((word,)) for word in words]
+
+    def matches(path: str, argv: Sequence[str] | None) -> bool:
+        if not (program(_name(path)) or (argv and program(_name(argv[0])))):
+            return False
+        rest = iter(argv[1:] if argv else ())
+        return all(any(other(word) for word in rest) for other in others)
+
+    return matches
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

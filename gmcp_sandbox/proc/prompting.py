@@ -1,0 +1,96 @@
+"""A question on the user's own terminal, asked by the front while the agent's keys and output are held back.
+
+Invariants:
+- Yes needs a word of one letter alone on a line: keys that were typed for the agent, or a line that says anything else,
+  answer nothing. Ctrl-C and Ctrl-D say no.
+- The text shows names escaped, and every pattern that an answer can cover in full, before it can be given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gmcp_sandbox.proc.escapes import escaped
+
+_NO = (b"\x03", b"\x04")
+_LONGEST = 64
+_WIDTH = 2000
+
+
+class Reply(NamedTuple):
+    """What the user said."""
+
+    allow: bool
+    pattern: str | None = None
+
+
+class Prompt:
+    """One question; feed it what the user types."""
+
+    def __init__(self, question: Mapping[str, Any]) -> None:
+        """`question` is a `Question` of the monitor, as a message carries it."""
+        self.id = int(question["id"])
+        self._question = question
+        self._patterns = [str(pattern) for pattern in question["patterns"]][:2]
+        self._typed = b""
+
+    def text(self) -> str:
+        """Return the question, in lines that end in CR LF: the terminal is raw."""
+        question = self._question
+        lines = [
+            "",
+            f"gmcp-sandbox: may {_shown(question['agent'])} do this?  (question {self.id})",
+            f"  {_shown(question['tool'])}  {_shown(question['object'])}{_shown(_arguments(question['arguments']))}",
+            *(f"  {_shown(reason)}: {_shown(detail)}" for _, reason, detail in question["reasons"]),
+        ]
+        if question.get("content_bytes") is not None:
+            lines.append(f"  {question['content_bytes']} bytes: gmcp-sandbox approve --show {self.id} prints them")
+        lines.append("  a  allow once          d  deny")
+        for letter, pattern in zip("sw", self._patterns, strict=False):
+            lines.append(f"  {letter}  allow for this session: {_shown(pattern)}")
+        return "\r\n".join([*lines, self._again()])
+
+    def feed(self, data: bytes) -> tuple[Reply | None, str]:
+        """Take typed bytes; return the answer, if there is one now, and what to print."""
+        shown = ""
+        for index in range(len(data)):
+            byte = data[index : index + 1]
+            if byte in _NO:
+                return Reply(allow=False), "\r\n  denied\r\n"
+            if byte in b"\r\n":
+                reply = self._reply(self._typed)
+                self._typed = b""
+                if reply is not None:
+                    return reply, shown + ("\r\n  allowed\r\n" if reply.allow else "\r\n  denied\r\n")
+                shown += "\r\n" + self._again()
+            elif byte in b"\x7f\x08":
+                self._typed = self._typed[:-1]
+                shown += "\b \b"
+            elif byte.isalnum() and len(self._typed) < _LONGEST:
+                self._typed += byte
+                shown += byte.decode("ascii")
+            else:
+                self._typed = (self._typed + b"?")[:_LONGEST]  # a key that moves the cursor ends in a letter
+        return None, shown
+
+    def _again(self) -> str:
+        letters = "".join("ad" + "sw"[: len(self._patterns)])
+        return f"  [{'/'.join(letters)}, then Enter] "
+
+    def _reply(self, word: bytes) -> Reply | None:
+        choices = {b"a": Reply(allow=True), b"d": Reply(allow=False)}
+        for letter, pattern in zip((b"s", b"w"), self._patterns, strict=False):
+            choices[letter] = Reply(allow=True, pattern=pattern)
+        return choices.get(word.lower())
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    argv = arguments.get("argv")
+    if isinstance(argv, list):
+        return "  [" + " ".join(str(word) for word in argv) + "]"
+    return "".join(f"  {key}={value}" for key, value in arguments.items() if value not in (None, "", [], False))
+
+
+def _shown(text: object) -> str:
+    return escaped(str(text))[:_WIDTH]

@@ -1,0 +1,144 @@
+"""Each shipped principle against a real program that breaks it, and one that looks alike and does not.
+
+The profile grants everything that a profile can, so that the principles alone stand between. The four that are about
+hosts (secrets stay inside, internal addresses, bulk upload, scanning) are judged by `decide` here and by a monitor in
+tests/profiles/test_constitution.py; real connections join them in `CONNECTIONS` once sessions have a network.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+GENEROUS = """
+name = "generous"
+extends = "default"
+tier = "trusted"
+
+[[mounts]]
+path = "{base}/private"
+mode = "rw"
+label = "private"
+exec = true
+
+[[mounts]]
+path = "{base}/system"
+mode = "rw"
+label = "system"
+
+[[capabilities]]
+tools = ["fs.stat", "fs.list", "fs.read", "fs.write", "fs.create", "fs.delete", "fs.rename", "fs.setattr", "proc.exec"]
+labels = ["system", "private", "watched", "secret"]
+
+[[capabilities]]
+tools = ["dns.resolve", "net.connect", "net.send", "tls.hello", "http.request"]
+labels = ["network"]
+"""
+COMMIT = "git -c user.name=Ada -c user.email=ada@example.com commit -q"
+
+
+@pytest.fixture(scope="module")
+def box(shared_sandbox):
+    box = shared_sandbox
+    for name in ("private", "system"):
+        (box.base / name).mkdir()
+        (box.base / name / "file.txt").write_text("x")
+    (box.base / "private" / "tool").write_text("#!/bin/sh\necho ran\n")
+    (box.base / "private" / "tool").chmod(0o755)
+    box.write(".env", "TOKEN=abc")
+    box.write("tool", "#!/bin/sh\necho ran\n", 0o755)
+    box.profile(GENEROUS.format(base=box.base), "generous.toml")
+    subprocess.run(["git", "init", "-q"], cwd=box.workspace, env=box.environment(), check=True)
+    box.own()
+    return box
+
+
+@pytest.fixture
+def run(box):
+    """Return a function that runs a script and returns the result and the principles that denied something."""
+
+    def attempt(script: str):
+        result = box.exec("sh", "-c", script, profile=str(box.base / "generous.toml"))
+        blamed = set()
+        for record in result.denials:
+            if record["layer"] == "constitution":
+                is_ask = record["reason"].startswith("constitution.ask_")
+                reason = record["verdicts"][-1][3] if is_ask else record["reason"]
+                blamed.add(reason.partition(":")[0].removeprefix("constitution."))
+        return result, blamed
+
+    return attempt
+
+
+BREAKS = {
+    "changes-stay-in-the-workspace": "sed -i s/x/y/ {base}/system/file.txt; rm {base}/private/file.txt",
+    "secrets-are-not-changed": "mv .env env.txt; rm .env",
+    "credentials-do-not-run": "{base}/private/tool",
+    "nothing-persists": "cp tool .envrc; cp tool .git/hooks/pre-commit",
+    "the-guard-stays": "mkdir -p .config/gmcp-sandbox && cp tool .config/gmcp-sandbox/mine.toml",
+    "no-mass-deletion": "mkdir much && cd much && seq 1010 | xargs touch && cd .. && rm -rf much",
+    "tests-stay": "mkdir -p tests && cd tests && touch test_1.py test_2.py test_3.py test_4.py test_5.py test_6.py "
+    "&& rm -f test_?.py",
+}
+"""Principle → what breaks it; it ends with an error, and the principle is blamed."""
+
+LOOK_ALIKES = {
+    "changes-stay-in-the-workspace": "cat {base}/private/tool {base}/system/file.txt > both.txt; rm both.txt",
+    "secrets-are-not-changed": "echo a > .env.example; rm .env.example",
+    "credentials-do-not-run": "./tool",
+    "nothing-persists": "cp tool .git/hooks/mine.sample; cat .git/hooks/*.sample > /dev/null",
+    "the-guard-stays": "mkdir -p .config/other; cp tool .config/other/mine.toml",
+    "no-mass-deletion": "mkdir build few; seq 1010 | sed s,^,build/, | xargs touch; seq 100 | sed s,^,few/, "
+    "| xargs touch; rm -r build few",
+    "tests-stay": "mkdir -p unit; cd unit; touch test_a.py test_b.py; mv test_a.py test_c.py; rm test_b.py; "
+    "touch 1.txt 2.txt 3.txt 4.txt 5.txt 6.txt 7.txt; rm ?.txt",
+}
+
+
+@pytest.mark.parametrize("principle", BREAKS)
+def test_who_breaks_a_principle_is_stopped_by_it(box, run, principle):
+    result, blamed = run(BREAKS[principle].format(base=box.base))
+    assert result.code != 0
+    assert blamed == {principle.strip()}
+
+
+def test_who_looks_alike_is_not(box, run):
+    scripts = [f"({script.format(base=box.base)})" for script in LOOK_ALIKES.values()]
+    result, blamed = run("set -e; " + "; ".join(scripts))
+    assert (result.code, blamed) == (0, set()), result.err
+
+
+@pytest.mark.needs("program:git")
+def test_history_is_not_rewritten_but_goes_on(run):
+    result, blamed = run(f"echo 1 > a && git add a && {COMMIT} -m one && {COMMIT} --amend -m two && git log --oneline")
+    assert (result.code, blamed) == (0, set()), result.err
+    result, blamed = run("FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch --msg-filter 'sed s/t/u/' HEAD")
+    assert result.code != 0
+    assert blamed == {"history-stays"}
+
+
+CONNECTIONS = {
+    "secrets-stay-inside": (
+        ["--taint", "secret", "net.connect", "host=example.com"],
+        ["net.connect", "host=example.com"],
+    ),
+    "no-internal-addresses": (["net.connect", "host=10.1.2.3"], ["net.connect", "host=192.0.2.7"]),
+    "no-internal-addresses ": (["net.connect", "host=169.254.169.254"], ["dns.resolve", "host=example.com"]),
+    "history-is-not-forced": (
+        ["proc.exec", "path=/usr/bin/git", "argv=git", "argv=push", "argv=--force-with-lease"],
+        ["proc.exec", "path=/usr/bin/git", "argv=git", "argv=push", "argv=origin"],
+    ),
+}
+"""Principle → (a question that breaks it, one that looks alike), until connections and command lines are judged."""
+
+
+@pytest.mark.parametrize("principle", CONNECTIONS)
+def test_principles_about_hosts_and_command_lines_as_decide_tells(box, principle):
+    profile = str(box.base / "generous.toml")
+    answers = []
+    for question in CONNECTIONS[principle]:
+        result = box.command("decide", "-p", profile, "--json", *question)
+        answers.append((result.code, json.loads(result.out)["verdicts"][-1]["reason"]))
+    assert answers == [(1, f"constitution.{principle.strip()}"), (0, "constitution.ok")]

@@ -1,0 +1,69 @@
+"""A new epoch takes back what the kernel holds: open files, mappings, names and attributes; and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.harness import AGENTS
+
+RULE = """
+name = "mine"
+extends = "default"
+
+[[rules]]
+id = "notes-close"
+text = "After private files were read, the notes are closed."
+effect = "deny"
+tools = ["fs.read", "fs.write", "fs.stat"]
+labels = ["workspace"]
+paths = ["${workspace}/notes/**"]
+taint = ["private"]
+"""
+
+
+@pytest.fixture
+def box(sandbox):
+    (sandbox.home / ".gitconfig").write_text("[user]\n\tname = Ada\n")
+    sandbox.write("notes/a.txt", b"n" * (4 << 20))
+    sandbox.write("other.txt", b"o" * (4 << 20))
+    sandbox.write("holder.py", (AGENTS / "holder.py").read_bytes())
+    sandbox.own()
+    return sandbox
+
+
+def hold(box, profile, *more):
+    result = box.exec("python3", "holder.py", "notes/a.txt", str(box.home / ".gitconfig"), *more, profile=profile)
+    assert result.code == 0, result.err
+    return result, json.loads(result.out)
+
+
+def revocations(result):
+    return [record["data"] for record in result.records if record.get("name") == "revoked"]
+
+
+@pytest.mark.parametrize("busy", [(), ("busy",)], ids=["alone", "busy"])
+def test_what_the_new_epoch_forbids_is_taken_back_before_its_bytes_are_delivered(box, busy):
+    result, seen = hold(box, box.profile(RULE), *busy)
+    assert set(seen["before"].values()) == {"ok"}
+    assert seen["after"] == {
+        "read": "EACCES",
+        "write": "EACCES",
+        "shared mapping": "SIGBUS",
+        "private mapping": "SIGBUS",
+        "open": "EACCES",
+        "stat": "EACCES",
+        "fstat": "EACCES",
+        "other": "ok",
+    }
+    assert sum(one["files"] for one in revocations(result)) == 1
+    reasons = {record["reason"] for record in result.denials if record["object"].endswith("notes/a.txt")}
+    assert reasons == {"constitution.notes-close"}
+
+
+def test_where_nothing_becomes_forbidden_nothing_is_taken_back(box):
+    result, seen = hold(box, "default")
+    assert seen["before"] == seen["after"]
+    assert "private" in {name for record in result.records for name in record.get("taint", ())}
+    assert revocations(result) == []

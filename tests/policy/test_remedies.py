@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gmcp_sandbox.calls.arguments import FsCreate, FsRead, NetConnect
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import NETWORK, SECRET, WATCHED, WORKSPACE
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.verdicts import Outcome
+from gmcp_sandbox.monitor.profiles import load_profile
+from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.policy.remedies import remedy_for
+from gmcp_sandbox.policy.state import SessionState
+
+CALLS = [
+    (Tool.FS_READ, "/ws/[x]*.env", FsRead("open"), SECRET),
+    (Tool.FS_CREATE, "/ws/.envrc", FsCreate("file"), WATCHED),
+    (Tool.NET_CONNECT, "api.example.com", NetConnect(443), NETWORK),
+]
+
+
+def call(tool, name, args, label):
+    return ToolCall(1, 1, "00000000", "a", 1, tool, name, args, label)
+
+
+def mended(asked, profile):
+    """Mend one denial after the other; return the texts and the profile that allows the call."""
+    texts = []
+    for _ in range(5):
+        judgement = Pipeline(profile, None).judge(asked, SessionState(profile.tier))
+        if judgement.outcome is Outcome.ALLOW:
+            return texts, profile
+        verdict = next(one for one in judgement.verdicts if one.outcome is not Outcome.ALLOW)
+        remedy = remedy_for(verdict, asked, profile)
+        assert remedy is not None, verdict
+        texts.append(remedy.text)
+        profile = remedy.profile
+    raise AssertionError(texts)
+
+
+@pytest.fixture
+def default(tmp_path):
+    return load_profile("default", workspace=Path("/ws"), home=tmp_path)
+
+
+@pytest.mark.parametrize("parts", CALLS, ids=lambda parts: parts[1])
+def test_what_is_proposed_is_a_profile_that_allows_the_call(parts, default, tmp_path):
+    asked = call(*parts)
+    texts, _ = mended(asked, default)
+    own = tmp_path / "own.toml"
+    # In TOML single values stand before tables.
+    ordered = sorted(texts, key=lambda text: text.startswith("["))
+    own.write_text('name = "own"\nextends = "default"\n' + "\n\n".join(ordered) + "\n")
+    profile = load_profile(str(own), workspace=Path("/ws"), home=tmp_path)
+    assert Pipeline(profile, None).judge(asked, SessionState(profile.tier)).outcome is Outcome.ALLOW
+
+
+def test_the_change_covers_no_other_object(default):
+    asked = call(*CALLS[0])
+    _, profile = mended(asked, default)
+    other = call(Tool.FS_READ, "/ws/xy.env", FsRead("open"), SECRET)
+    assert Pipeline(profile, None).judge(other, SessionState(profile.tier)).outcome is Outcome.DENY
+
+
+def test_some_denials_have_no_remedy(default):
+    lowering = call(Tool.FS_CREATE, "/ws/a", FsCreate("hardlink", target="/ws/.env", lowers=True), WORKSPACE)
+    verdict = Pipeline(default, None).judge(lowering, SessionState(default.tier)).verdicts[-1]
+    assert verdict.reason == "trust.lowers_label"
+    assert remedy_for(verdict, lowering, default) is None
