@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.probe.gate import Gate
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
 
@@ -36,9 +37,12 @@ class Assembled(NamedTuple):
     audit: AuditWriter
     monitor: Monitor
     filesystem: Core
+    gate: Gate | None = None
 
 
-def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]) -> AuditWriter:
+def open_log(
+    prepared: Preparation, session: SessionDir, host: Mapping[str, str], gate: Gate | None = None
+) -> AuditWriter:
     """Start the session's audit log. Raises AuditError."""
     genesis = Genesis(
         session=session.id,
@@ -48,7 +52,8 @@ def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]
         uid=prepared.identity.uid,
         profile=prepared.profile.name,
         profile_digest=prepared.profile.digest,
-        layers=tuple(layer.value for layer in Layer if layer is not Layer.PROBE),
+        layers=tuple(layer.value for layer in Layer if gate is not None or layer is not Layer.PROBE),
+        model_digest=None if gate is None else gate.scoring.manifest.model.blake3,
         versions={
             "gmcp-sandbox": __version__,
             "python": platform.python_version(),
@@ -66,25 +71,33 @@ def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]
         os.close(directory)
 
 
-def assemble(
-    prepared: Preparation, session: SessionDir, audit: AuditWriter, scratch: int | None, explanations: Explanations
+def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
+    prepared: Preparation,
+    session: SessionDir,
+    audit: AuditWriter,
+    scratch: int | None,
+    explanations: Explanations,
+    *,
+    gate: Gate | None = None,
 ) -> Assembled:
     """Build monitor and file system on an open log.
 
     Args:
         scratch: Root of the memory file system for scratch trees; None where the caller is root, who makes it here.
+        gate: The semantic gate; None where no model is installed.
 
     Raises:
         HostError: A tree of the view cannot be opened.
     """
     profile, view, identity = prepared.profile, prepared.view, prepared.identity
     monitor = Monitor(
-        Pipeline(profile, None),
+        Pipeline(profile, gate),
         SessionState(profile.tier),
         audit,
         session=session.id,
         agent=prepared.agent,
         clock=time.time_ns,
+        probe=gate,
         explain=explanations.explain if profile.explain else None,
     )
     if scratch is None:
@@ -101,7 +114,7 @@ def assemble(
         backings=trees,
         secret_places=secret_places(prepared),
     )
-    return Assembled(profile, audit, monitor, filesystem)
+    return Assembled(profile, audit, monitor, filesystem, gate)
 
 
 def _scratch_trees(mounts: tuple[Mount, ...], scratch: int) -> dict[str, int]:

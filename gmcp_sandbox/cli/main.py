@@ -48,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "audit": Command("gmcp_sandbox.cli.audit", "verify and show the record of a session"),
     "profile": Command("gmcp_sandbox.cli.profile", "list, show and check profiles"),
     "decide": Command("gmcp_sandbox.cli.decide", "judge one tool call without running anything"),
+    "probe": Command("gmcp_sandbox.cli.probe", "show, ask and measure the semantic gate's model"),
     "tools": Command("gmcp_sandbox.cli.tools", "show which kernel request becomes which tool call"),
     "doctor": Command("gmcp_sandbox.cli.doctor", "check what this host can enforce"),
 }

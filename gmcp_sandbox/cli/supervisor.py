@@ -27,6 +27,7 @@ from gmcp_sandbox.proc.filter import load_library
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.probe.gate import Gate
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
 
@@ -62,6 +63,7 @@ def _import_everything() -> None:
     with found_by_name():
         importlib.import_module("gmcp_sandbox.cli.assembly")
         importlib.import_module("gmcp_sandbox.cli.services")
+        importlib.import_module("gmcp_sandbox.probe.gate")
         load_library()
 
 
@@ -85,9 +87,14 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
     """Run the session on a launch that has begun; return the last message to the front."""
     from gmcp_sandbox.cli.assembly import assemble, open_log
     from gmcp_sandbox.cli.explanations import Explanations
+    from gmcp_sandbox.monitor.semantics import model_directory, open_gate
+    from gmcp_sandbox.probe.question import Surroundings
 
     started.map_ids(prepared.identity)
-    audit = open_log(prepared, session, enforced(prepared))
+    remarks: list[str] = []
+    around = Surroundings(prepared.workspace, prepared.home)
+    gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
+    audit = open_log(prepared, session, enforced(prepared, gate), gate)
     meta = describe(prepared)
     session.write_meta(meta)
     ending = None
@@ -97,14 +104,14 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         from gmcp_sandbox.cli.services import Services
 
         fds = started.receive_mounts()
-        assembled = assemble(prepared, session, audit, fds.get("scratch"), Explanations(report))
+        assembled = assemble(prepared, session, audit, fds.get("scratch"), Explanations(report), gate=gate)
         ending = trio.run(Services(assembled, started, report, fds["fuse"]).run)
     finally:
         started.kill()
         code = 125 if ending is None else ending.code
         reason = "failed" if ending is None else ending.reason
         with contextlib.suppress(SandboxError):  # a log that broke is the ending already
-            audit.seal({"reason": reason, "code": code})
+            audit.seal({"reason": reason, "code": code, "probe": gate.effort() if gate is not None else None})
         audit.close()
         with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
             session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=code))
@@ -116,7 +123,8 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         "allowed": audit.allowed,
         "denied": audit.denied - audit.unseen,
         "unseen": audit.unseen,
-        "probe": False,
+        "probe": gate.effort() if gate is not None else None,
+        "remarks": remarks,
     }
 
 
@@ -136,7 +144,7 @@ def describe(prepared: Preparation) -> Meta:
     )
 
 
-def enforced(prepared: Preparation) -> dict[str, str]:
+def enforced(prepared: Preparation, gate: Gate | None = None) -> dict[str, str]:
     """Say what this session enforces, for the genesis record: every step of the plan takes effect or nothing starts."""
     kind = "root's unprivileged range" if prepared.identity.is_root else "the caller's own id"
     return {
@@ -146,5 +154,5 @@ def enforced(prepared: Preparation) -> dict[str, str]:
         "network": "none but its own loopback",
         "seccomp": "refusal list",
         "capabilities": "none",
-        "probe": "no model",
+        "probe": "no model" if gate is None else f"model {gate.scoring.manifest.model.blake3[:16]}",
     }

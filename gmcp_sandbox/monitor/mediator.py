@@ -6,7 +6,7 @@ Shells import these protocols and never the monitor itself, so that they can be 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.call import ToolCall
@@ -48,6 +48,13 @@ class AuditSink(Protocol):
 
     def append(self, decision: Decision, latency_ns: int) -> None:
         """Record one decision.
+
+        Raises:
+            AuditError: It is not recorded.
+        """
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Record something that is no decision.
 
         Raises:
             AuditError: It is not recorded.

@@ -204,7 +204,7 @@ def _rules(builder: Builder, document: Document) -> list[Rule]:
                 labels=builder.labels(table.labels, (*key, "labels")),
                 paths=None if table.paths is None else builder.globs(table.paths, (*key, "paths")),
                 hosts=None if table.hosts is None else builder.hosts(table.hosts, (*key, "hosts")),
-                taint=builder.labels(table.taint, (*key, "taint")),
+                taint=builder.taints(table.taint, (*key, "taint")),
             )
         )
     builder.refuse_duplicates((rule.id for rule in found), ("rules",))
@@ -222,7 +222,7 @@ def _limits(builder: Builder, table: LimitsTable) -> dict[str, int]:
 
 def _probe(source: Source, values: dict[str, Any]) -> ProbePolicy:
     probe = ProbePolicy(**values)
-    if probe.ask_at > probe.deny_at:
+    if probe.ask_at is not None and probe.deny_at is not None and probe.ask_at > probe.deny_at:
         raise source.fault("`ask_at` must not be above `deny_at`", ("probe", "ask_at"))
     return probe
 
