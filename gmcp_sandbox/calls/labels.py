@@ -45,6 +45,12 @@ BUILTIN: dict[str, Label] = {
 }
 
 
+UNTRUSTED_INSTRUCTIONS = "untrusted-instructions"
+"""Taint, and no label: the session has taken in a text that gives orders to its reader."""
+TAINTS = (*BUILTIN, UNTRUSTED_INSTRUCTIONS)
+"""What a session can be tainted by."""
+
+
 def highest(first: Label, *others: Label) -> Label:
     """Return the label of the highest rank; of equals, the first."""
     top = first

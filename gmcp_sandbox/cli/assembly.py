@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.probe.gate import Gate
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
 
@@ -45,9 +46,12 @@ class Assembled(NamedTuple):
     approvals: Approvals
     pipeline_of: Callable[[Profile], Pipeline]
     """Makes the layers of another profile, around the same gate."""
+    gate: Gate | None = None
 
 
-def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]) -> AuditWriter:
+def open_log(
+    prepared: Preparation, session: SessionDir, host: Mapping[str, str], gate: Gate | None = None
+) -> AuditWriter:
     """Start the session's audit log. Raises AuditError."""
     genesis = Genesis(
         session=session.id,
@@ -57,7 +61,8 @@ def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]
         uid=prepared.identity.uid,
         profile=prepared.profile.name,
         profile_digest=prepared.profile.digest,
-        layers=tuple(layer.value for layer in Layer if layer is not Layer.PROBE),
+        layers=tuple(layer.value for layer in Layer if gate is not None or layer is not Layer.PROBE),
+        model_digest=None if gate is None else gate.scoring.manifest.model.blake3,
         versions={
             "gmcp-sandbox": __version__,
             "python": platform.python_version(),
@@ -80,7 +85,7 @@ def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]
         os.close(directory)
 
 
-def assemble(  # noqa: PLR0913 - the parts of a session
+def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
     prepared: Preparation,
     session: SessionDir,
     audit: AuditWriter,
@@ -88,12 +93,14 @@ def assemble(  # noqa: PLR0913 - the parts of a session
     explanations: Explanations,
     *,
     has_person: bool = False,
+    gate: Gate | None = None,
 ) -> Assembled:
     """Build monitor and file system on an open log.
 
     Args:
         has_person: Whether somebody sits at the terminal that the session was started from.
         scratch: Root of the memory file system for scratch trees; None where the caller is root, who makes it here.
+        gate: The semantic gate; None where no model is installed.
 
     Raises:
         HostError: A tree of the view cannot be opened.
@@ -102,12 +109,13 @@ def assemble(  # noqa: PLR0913 - the parts of a session
     state = SessionState(profile.tier)
     approvals = approvals_of(profile.approvals, has_person=has_person)
     monitor = Monitor(
-        Pipeline(profile, None),
+        Pipeline(profile, gate),
         state,
         audit,
         session=session.id,
         agent=prepared.agent,
         clock=time.time_ns,
+        probe=gate,
         explain=explanations.explain if profile.explain else None,
         approver=approvals,
         deadline=profile.approvals.deadline_seconds,
@@ -128,7 +136,7 @@ def assemble(  # noqa: PLR0913 - the parts of a session
         taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), audit.event),
     )
     state.watch(filesystem.revocation.begin)
-    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, None))
+    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)
 
 
 def approvals_of(policy: ApprovalPolicy, *, has_person: bool) -> Approvals:

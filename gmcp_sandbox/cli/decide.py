@@ -21,17 +21,19 @@ import msgspec
 
 from gmcp_sandbox.calls.arguments import ARGUMENTS, Arguments, FsCreate, FsRename
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TOOL, Label, highest
+from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TAINTS, TOOL, Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.cli.terminal import Painter, columns, visible
 from gmcp_sandbox.errors import ProfileError, UsageError
 from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.resolve import resolve_view
+from gmcp_sandbox.monitor.semantics import model_directory, open_gate
 from gmcp_sandbox.pipeline.cache import Judgement
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.state import SessionState
+from gmcp_sandbox.probe.question import Surroundings
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
@@ -71,7 +73,7 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("-p", "--profile", default="default", help="name or file of the profile (default: default)")
     parser.add_argument("-w", "--workspace", metavar="DIR", default=".", help="the workspace (default: this directory)")
-    parser.add_argument("--taint", metavar="LABEL", action="append", default=[], help="a label that was read before")
+    parser.add_argument("--taint", metavar="LABEL", action="append", default=[], help="what the session has read")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("tool", metavar="TOOL", help="for example fs.read; see `gmcp-sandbox tools`")
     parser.add_argument("pairs", metavar="KEY=VALUE", nargs="*")
@@ -95,12 +97,27 @@ def run(args: argparse.Namespace) -> int:
     view = resolve_view(profile, workspace=workspace, home=home, environ=os.environ)
     labeller = Labeller(view.mounts, (*profile.path_rules, *view.path_rules), view.symlinks)
     call = build_call(tool, args.pairs, labeller, workspace=str(workspace), home=str(home))
-    state = SessionState(profile.tier, frozenset(_label(name).name for name in args.taint))
-    judgement = Pipeline(profile, None).judge(call, state)
+    state = SessionState(profile.tier, frozenset(map(_taint, args.taint)))
+    around = Surroundings(str(workspace), str(home))
+    gate = open_gate(model_directory(), profile, around, environ=os.environ, warn=_warn)
+    judgement = judged(Pipeline(profile, gate), call, state)
     print(
         _as_json(call, judgement) if args.json else "\n".join(render(call, judgement, Painter(sys.stdout, args.color)))
     )
     return 0 if judgement.outcome is Outcome.ALLOW else 1
+
+
+def judged(pipeline: Pipeline, call: ToolCall, state: SessionState) -> Judgement:
+    """Return what all layers say, the gate included."""
+    judgement = pipeline.judge(call, state)
+    gate = pipeline.gate
+    if gate is None or not judgement.needs_probe:
+        return judgement
+    return pipeline.resume(call, state, judgement, gate.judge(call, state))
+
+
+def _warn(remark: str) -> None:
+    print(f"warning: {remark}", file=sys.stderr)
 
 
 def build_call(tool: Tool, pairs: list[str], labeller: Labeller, *, workspace: str, home: str) -> ToolCall:
@@ -212,6 +229,12 @@ def _label(name: str) -> Label:
     if name not in BUILTIN:
         raise UsageError(f"there is no label {visible(name)!r}", hint=f"one of {', '.join(BUILTIN)}")
     return BUILTIN[name]
+
+
+def _taint(name: str) -> str:
+    if name not in TAINTS:
+        raise UsageError(f"there is no taint {visible(name)!r}", hint=f"one of {', '.join(TAINTS)}")
+    return name
 
 
 def _word(outcome: Outcome) -> str:

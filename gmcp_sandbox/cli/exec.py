@@ -144,7 +144,9 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
         if final.get("hint"):
             print(f"  try:   {final['hint']}", file=sys.stderr)
     if "allowed" in final:
-        probe = "" if final.get("probe") else " · no probe model"
+        for remark in final.get("remarks", ()):
+            print(f"warning: {remark}", file=sys.stderr)
+        probe = " · no probe model" if final.get("probe") is None else ""
         unseen = f", {final['unseen']} not in the view" if final["unseen"] else ""
         counts = f"{final['allowed']} allowed, {final['denied']} denied{unseen}"
         line = f"{counts}{probe} · gmcp-sandbox audit show {session}"

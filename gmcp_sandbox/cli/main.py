@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "profile": Command("gmcp_sandbox.cli.profile", "list, show and check profiles"),
     "decide": Command("gmcp_sandbox.cli.decide", "judge one tool call without running anything"),
     "why": Command("gmcp_sandbox.cli.why", "explain a decision"),
+    "probe": Command("gmcp_sandbox.cli.probe", "show, ask and measure the semantic gate's model"),
     "tools": Command("gmcp_sandbox.cli.tools", "show which kernel request becomes which tool call"),
     "doctor": Command("gmcp_sandbox.cli.doctor", "check what this host can enforce"),
     "completion": Command("gmcp_sandbox.cli.completion", "print a completion script for a shell"),

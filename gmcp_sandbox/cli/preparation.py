@@ -16,10 +16,11 @@ import msgspec
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.cli.prepared import Preparation
-from gmcp_sandbox.errors import AgentError, HostError, UsageError
+from gmcp_sandbox.errors import AgentError, UsageError
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.profiles import files_of, is_path, load_profile, state_of
 from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
+from gmcp_sandbox.monitor.semantics import installed_manifest, model_directory
 from gmcp_sandbox.monitor.statedir import state_root
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.proc.environment import allowed_environment
@@ -71,14 +72,10 @@ def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:
     """Refuse to start below what the profile demands of the host and of the installation.
 
     Raises:
-        HostError: It demands a probe model, and none is installed; or a facility of its floor is missing.
+        HostError: It demands a probe model and none is installed, or the installed one is incomplete; or a facility of
+            its floor is missing.
     """
-    if profile.probe.required:
-        raise HostError(
-            f"the profile {profile.name} demands the semantic gate",
-            cause="probe.required is true and no model is installed",
-            hint="set probe.required = false, or another profile with -p",
-        )
+    installed_manifest(model_directory(), profile)
     if profile.host_floor:
         from gmcp_sandbox.monitor.host import check_floor, survey
 

@@ -40,6 +40,7 @@ _WAITS = (
     "host_floor",
     "nested",
     "audit",
+    "probe",
 )
 """What an agent that runs was started with."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
     from gmcp_sandbox.cli.assembly import Assembled
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.probe.engine import Engine
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
 
 _ENDED = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
 """How /proc answers for a process that is gone, or has no mounts any more."""
 _GRACE_SECONDS = 1.0
+_HEAD_START_SECONDS = 0.5
 _SAY = {126: "may not be executed", 127: "was not found in the view"}
 
 
@@ -62,6 +65,9 @@ class Services:
             lambda: serve_control(control_line, approvals, controlled),
             reloading.watch,
         ]
+        gate = self._assembled.gate
+        if gate is not None:
+            services.append(lambda: self._run_model(gate.engine))
         seconds = self._assembled.profile.limits.wall_seconds
         if seconds is not None:
             services.append(lambda: end_after(self._session, seconds))
@@ -125,9 +131,30 @@ class Services:
         await self._assembled.monitor.failed.wait()
         self._end(Ending("failed", 125, "the audit log cannot be written"))
 
+    async def _run_model(self, engine: Engine) -> None:
+        """Load the model beside the agent's start; end the session when there is none to judge any more.
+
+        A question that nothing remembered answers has it loaded at once. Else the agent's own start comes first, and a
+        short session of well-known calls never needs it.
+        """
+        token, failed = trio.lowlevel.current_trio_token(), trio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(trio.RunFinishedError):
+                token.run_sync_soon(failed.set)
+
+        engine.watch(tell)
+        await trio.sleep(_HEAD_START_SECONDS)
+        engine.start()
+        await failed.wait()
+        self._end(_without_model(engine))
+
     def _end(self, ending: Ending) -> None:
-        """End the session; a decision without a record is the reason before all others: an agent whose calls fail for
-        it often ends by itself, and sooner."""
+        """End the session; a decision without a record is the reason before all others, then a gate that cannot judge:
+        an agent whose calls fail for it often ends by itself, and sooner."""
+        gate = self._assembled.gate
+        if gate is not None and gate.engine.fault is not None:
+            ending = _without_model(gate.engine)
         fault = self._assembled.monitor.fault
         if fault is not None:
             what = f"{fault}: {fault.cause}" if fault.cause else str(fault)
@@ -157,6 +184,11 @@ class Services:
                 self._session.end(Ending("view_changed", 125, "a mount of the agent's view changed"))
             finally:
                 os.close(fd)
+
+
+def _without_model(engine: Engine) -> Ending:
+    hint = engine.error.hint if engine.error is not None else "please report this"
+    return Ending("failed", 125, f"the semantic gate cannot judge: {engine.fault}", hint)
 
 
 def _read_again(fd: int) -> bytes:

@@ -25,10 +25,12 @@ from gmcp_sandbox.proc import launch as proc_launch
 from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
+    from gmcp_sandbox.audit.encode import JSON
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.orders import Orders
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.probe.gate import Gate
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
 
@@ -64,6 +66,7 @@ def _import_everything() -> None:
     with found_by_name():
         importlib.import_module("gmcp_sandbox.cli.assembly")
         importlib.import_module("gmcp_sandbox.cli.services")
+        importlib.import_module("gmcp_sandbox.probe.gate")
         load_library()
 
 
@@ -89,9 +92,14 @@ def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool
     from gmcp_sandbox.cli.assembly import assemble, open_log
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.questions import open_control
+    from gmcp_sandbox.monitor.semantics import model_directory, open_gate
+    from gmcp_sandbox.probe.question import Surroundings
 
     started.map_ids(prepared.identity)
-    audit = open_log(prepared, session, enforced(prepared))
+    remarks: list[str] = []
+    around = Surroundings(prepared.workspace, prepared.home)
+    gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
+    audit = open_log(prepared, session, enforced(prepared, gate), gate)
     meta = describe(prepared)
     session.write_meta(meta)
     ending = None
@@ -102,7 +110,8 @@ def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool
 
         fds = started.receive_mounts()
         explanations = Explanations(report)
-        assembled = assemble(prepared, session, audit, fds.get("scratch"), explanations, has_person=has_person)
+        scratch = fds.get("scratch")
+        assembled = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
         with open_control(session) as line:
             services = Services(assembled, started, report, fds["fuse"])
             ending = trio.run(services.run, prepared, line)
@@ -111,7 +120,8 @@ def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool
         code = 125 if ending is None else ending.code
         reason = "failed" if ending is None else ending.reason
         with contextlib.suppress(SandboxError):  # a log that broke is the ending already
-            seal(audit, session, reason, code)
+            outcome = {"reason": reason, "code": code, "probe": gate.effort() if gate is not None else None}
+            seal(audit, session, outcome)
         audit.close()
         with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
             session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=code))
@@ -123,16 +133,17 @@ def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool
         "allowed": audit.allowed,
         "denied": audit.denied - audit.unseen,
         "unseen": audit.unseen,
-        "probe": False,
+        "probe": gate.effort() if gate is not None else None,
+        "remarks": remarks,
     }
 
 
-def seal(audit: AuditWriter, session: SessionDir, reason: str, code: int) -> None:
+def seal(audit: AuditWriter, session: SessionDir, outcome: dict[str, JSON]) -> None:
     """Write and sign the end of the log, and enter it in the ledger of sessions. Raises AuditError."""
     from gmcp_sandbox.audit.ledger import Line, enter
     from gmcp_sandbox.audit.signing import load_key
 
-    audit.seal({"reason": reason, "code": code})
+    audit.seal(outcome)
     line = Line(session.id, time.time_ns(), audit.records, audit.head.hex(), prev="")
     enter(str(session.state), line, load_key(str(session.state / KEYS)))
 
@@ -156,7 +167,7 @@ def describe(prepared: Preparation) -> Meta:
     )
 
 
-def enforced(prepared: Preparation) -> dict[str, str]:
+def enforced(prepared: Preparation, gate: Gate | None = None) -> dict[str, str]:
     """Say what this session enforces, for the genesis record: every step of the plan takes effect or nothing starts."""
     kind = "root's unprivileged range" if prepared.identity.is_root else "the caller's own id"
     return {
@@ -166,5 +177,5 @@ def enforced(prepared: Preparation) -> dict[str, str]:
         "network": "none but its own loopback",
         "seccomp": "refusal list",
         "capabilities": "none",
-        "probe": "no model",
+        "probe": "no model" if gate is None else f"model {gate.scoring.manifest.model.blake3[:16]}",
     }

@@ -9,6 +9,7 @@ The facts go into the genesis record of every session. Leaves to others: printin
 from __future__ import annotations
 
 import enum
+import importlib.util
 import os
 import platform
 import resource
@@ -18,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmcp_sandbox.errors import HostError, ProfileError
+from gmcp_sandbox.monitor.semantics import model_directory
 from gmcp_sandbox.monitor.trial import Trial, try_launch
 from gmcp_sandbox.policy.profile import Profile
+from gmcp_sandbox.probe.manifest import read_manifest, read_part
 
 OLDEST_KERNEL = (5, 11)
 """Everything that the shells use is there: openat2 and close_range, seccomp notification, FUSE in user namespaces."""
@@ -113,7 +116,7 @@ def _findings(state_directory: Path) -> Iterator[Finding]:
     yield _cgroup(Path("/sys/fs/cgroup/cgroup.controllers").exists())
     yield _state_space(state_directory)
     yield _open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    yield Finding("probe_model", Status.DEGRADED, "no model: the semantic gate does not judge")
+    yield _probe_model(model_directory())
 
 
 def _kernel(release: str) -> Finding:
@@ -243,6 +246,25 @@ def _open_files(hard: int) -> Finding:
     if hard == resource.RLIM_INFINITY or hard >= _ENOUGH_FILES:
         return Finding("open_files", Status.OK, f"up to {'any number' if hard < 0 else hard} of descriptors")
     return Finding("open_files", Status.DEGRADED, f"at most {hard} descriptors", f"ulimit -Hn {_ENOUGH_FILES}")
+
+
+def _probe_model(directory: Path | None) -> Finding:
+    """Return how the model stands, its bytes compared; the same errors would keep a session from starting."""
+    name = "probe_model"
+    if directory is None:
+        return Finding(
+            name, Status.DEGRADED, "no model: the semantic gate does not judge", "install gmcp-sandbox again"
+        )
+    try:
+        manifest = read_manifest(directory)
+        for part in (manifest.model, manifest.tokenizer):
+            read_part(directory, part)
+    except HostError as error:
+        what = f"{error}: {error.cause}" if error.cause else str(error)
+        return Finding(name, Status.MISSING, what, error.hint, True)
+    if importlib.util.find_spec("onnxruntime") is None:
+        return Finding(name, Status.MISSING, "onnxruntime is not installed", "pip install onnxruntime", True)
+    return Finding(name, Status.OK, f"{manifest.base}, {manifest.model.blake3[:16]}", is_required=True)
 
 
 def _refusal(device: str) -> str:

@@ -12,23 +12,26 @@ Invariants:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import trio
 
 from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import OUTSIDE, Label
+from gmcp_sandbox.calls.labels import OUTSIDE, UNTRUSTED_INSTRUCTIONS, Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.monitor.foresight import Stand
 from gmcp_sandbox.monitor.mediator import Approver, AuditSink, Explain
 from gmcp_sandbox.pipeline.cache import Judgement
+from gmcp_sandbox.pipeline.incoming import Incoming, flagged
 from gmcp_sandbox.pipeline.layer import deny, failed
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.pipeline.prefilter import is_injection
 from gmcp_sandbox.pipeline.probe import ProbeGate
+from gmcp_sandbox.pipeline.scan import Scanner
 from gmcp_sandbox.policy.demotion import DENIALS, Fall, Signals
 from gmcp_sandbox.policy.profile import Tier
 from gmcp_sandbox.policy.state import SessionState
@@ -36,6 +39,8 @@ from gmcp_sandbox.policy.state import SessionState
 _ALLOW, _DENY, _ASK = Outcome.ALLOW, Outcome.DENY, Outcome.ASK
 _FS_READ = Tool.FS_READ
 _APPROVED = "ask_approved"
+_WAITING = 16
+"""Calls that wait for the gate at the same time, which answers them together."""
 _EXPLAINED = 4096
 """Distinct denials that are told of, at most."""
 
@@ -73,7 +78,7 @@ class Monitor:
         self._explained: set[tuple[Tool, str, Layer | None]] = set()
         self._seq = 0
         self._fault: AuditError | None = None
-        self._workers = trio.CapacityLimiter(1)
+        self._workers = trio.CapacityLimiter(_WAITING)
         self._adopt(pipeline)
 
     def _adopt(self, pipeline: Pipeline) -> None:
@@ -86,6 +91,10 @@ class Monitor:
     def fault(self) -> AuditError | None:
         """Why decisions can no longer be recorded; None while they can."""
         return self._fault
+
+    @functools.cached_property
+    def _scanner(self) -> Scanner:
+        return Scanner()  # some milliseconds, for sessions that take texts in
 
     def call(  # noqa: PLR0913 - one parameter for each field that a shell knows
         self,
@@ -135,6 +144,30 @@ class Monitor:
         if judgement.is_notable or call.derived or call.tool in self._counted:
             self._after_allow(decision, judgement)
         return decision
+
+    async def judge_incoming(self, text: str, source: str) -> Incoming:
+        """Judge a text that comes in for orders to its reader, record it, and taint the session when it has any.
+
+        The taint is there before this returns, so nothing that the text leads to is judged without it.
+
+        Args:
+            source: Where it comes from, for example `tool result github/get_issue`.
+
+        Raises:
+            AuditError: It could not be recorded.
+        """
+        if self._fault is not None:
+            raise self._refusal()
+        found = await self._look_at_incoming(text, source)
+        if found.is_hit:
+            self.state.mark(UNTRUSTED_INSTRUCTIONS)
+        try:
+            self._sink.event(
+                "incoming", source=source[:256], chars=len(text), hit=found.is_hit, score=found.score, why=found.why
+            )
+        except Exception as fault:
+            raise self._fail(fault) from fault
+        return found
 
     def replace(self, pipeline: Pipeline) -> None:
         """Judge by another profile from now on; nothing that was remembered is used again."""
@@ -216,17 +249,31 @@ class Monitor:
         return judgement
 
     async def _probe(self, call: ToolCall) -> Verdict:
-        gate = self._gate
+        gate = self._pipeline.gate
         if gate is None:
             return deny(Layer.PROBE, "error", "no gate")
         try:
-            with trio.move_on_after(self._deadline):
+            with trio.move_on_after(gate.deadline):
                 return await trio.to_thread.run_sync(
                     gate.judge, call, self.state.snapshot(), limiter=self._workers, abandon_on_cancel=True
                 )
         except Exception as fault:  # noqa: BLE001 - the documented boundary: a layer that breaks denies
             return failed(Layer.PROBE, fault)
         return deny(Layer.PROBE, "timeout")
+
+    async def _look_at_incoming(self, text: str, source: str) -> Incoming:
+        found = flagged(self._scanner, text.encode("utf-8", "surrogatepass"))
+        gate = self._pipeline.gate
+        if found is not None or gate is None:
+            return found or Incoming(False)
+        try:
+            with trio.move_on_after(gate.deadline):
+                return await trio.to_thread.run_sync(
+                    gate.judge_incoming, text, source, limiter=self._workers, abandon_on_cancel=True
+                )
+        except Exception as fault:  # noqa: BLE001 - the documented boundary: what cannot be judged is not trusted
+            return Incoming(True, None, type(fault).__name__)
+        return Incoming(True, None, "timeout")
 
     async def _approve(self, call: ToolCall, judgement: Judgement) -> Judgement:
         """Turn every ask into an allow or, at the first one, a denial."""

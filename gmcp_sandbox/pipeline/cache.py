@@ -47,11 +47,13 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         judgement: As it is given out when rate allows.
         rate_at: Index of rate's verdict; -1 when the call was denied before rate is asked.
         needs_content: The prefilter's verdict stands only for calls whose content it has judged.
+        is_probed: The gate has judged, so a call that brings content must be judged anew.
     """
 
     judgement: Judgement
     rate_at: int
     needs_content: bool = False
+    is_probed: bool = False
 
 
 class DecisionCache:

@@ -108,6 +108,11 @@ class Pipeline:
         return self._gate is not None
 
     @property
+    def gate(self) -> ProbeGate | None:
+        """The gate, when there is one."""
+        return self._gate
+
+    @property
     def remembered(self) -> int:
         """How many answers are remembered."""
         return len(self._cache)
@@ -153,7 +158,7 @@ class Pipeline:
             entry = self._cache.get(key, epoch)
         except Exception as fault:  # noqa: BLE001 - arguments that cannot be hashed are malformed
             return Judgement((failed(Layer.SCHEMA, fault),), _DENY, epoch)
-        if entry is None or (self._gate is not None and call.content is not None):
+        if entry is None or (entry.is_probed and call.content is not None):
             return self._judge_anew(key, call, state)
         if entry.rate_at >= 0 and self._rate is not None:
             verdict = ask_layer(self._rate, call, state)
@@ -197,14 +202,21 @@ class Pipeline:
     def _judge_anew(self, key: Key, call: ToolCall, state: SessionState) -> Judgement:
         verdicts: list[Verdict] = []
         if self._run(self._before, call, state, verdicts) and self._gate is not None:
-            try:
-                is_wanted = self._gate.wants(call)
-            except Exception as fault:  # noqa: BLE001 - the documented boundary: a layer that breaks denies
-                return Judgement((*verdicts, failed(Layer.PROBE, fault)), _DENY, state.epoch)
-            if is_wanted:
+            verdict = self._ask_gate(self._gate, call, state)
+            if verdict is None:
                 return Judgement(tuple(verdicts), _ASK, state.epoch, needs_probe=True)
-            verdicts.append(UNPROBED)
+            verdicts.append(verdict)
         return self._settled(key, call, state, verdicts)
+
+    def _ask_gate(self, gate: ProbeGate, call: ToolCall, state: SessionState) -> Verdict | None:
+        """Return what the gate says at once; None when it has to compute."""
+        try:
+            verdict = gate.recall(call, state) if gate.wants(call) else UNPROBED
+        except Exception as fault:  # noqa: BLE001 - the documented boundary: a layer that breaks denies
+            return failed(Layer.PROBE, fault)
+        if verdict is None or (type(verdict) is Verdict and verdict.layer is Layer.PROBE):
+            return verdict
+        return deny(Layer.PROBE, "error", "not a verdict of this layer")
 
     def _run(self, layers: tuple[Judge, ...], call: ToolCall, state: SessionState, verdicts: list[Verdict]) -> bool:
         """Add the layers' verdicts up to the first denial; return whether there was none."""
@@ -216,12 +228,9 @@ class Pipeline:
         return True
 
     def _settled(self, key: Key, call: ToolCall, state: SessionState, verdicts: list[Verdict]) -> Judgement:
-        """Finish, and remember what may be: not what rate denied, nor what the content decided.
-
-        Whether the gate wants a call may depend on its content, so beside a gate only calls without content are kept.
-        """
+        """Finish, and remember what may be: not what rate denied, nor what the content decided."""
         result = self._finish(verdicts, call, state)
-        if self._gate is not None and call.content is not None:
+        if call.content is not None and _is_probed(result):
             return result
         reached = len(result.verdicts) > self._reader_at
         needs_content = reached and self._depends_on_content(call)
@@ -242,7 +251,8 @@ class Pipeline:
         result = Judgement(given, self._outcome(given), state.epoch, is_notable=self._is_notable(given))
         if result.outcome is _ALLOW and not result.is_notable:
             self._usual = result
-            self._usual_entry = Entry(_remembered(result), self._rate_at if self._rate is not None else -1)
+            rate_at = self._rate_at if self._rate is not None else -1
+            self._usual_entry = Entry(_remembered(result), rate_at, is_probed=_is_probed(result))
         return result
 
     def _outcome(self, verdicts: Sequence[Verdict]) -> Outcome:
@@ -264,7 +274,8 @@ class Pipeline:
         if last is None or last.layer is Layer.RATE or last.reason.endswith(_TRANSIENT):
             return
         rate_at = self._rate_at if len(result.verdicts) > self._rate_at else -1
-        self._cache.put(key, result.epoch, Entry(_remembered(result), rate_at, needs_content))
+        entry = Entry(_remembered(result), rate_at, needs_content, is_probed=_is_probed(result))
+        self._cache.put(key, result.epoch, entry)
 
     def _with_content(self, judgement: Judgement, call: ToolCall, state: SessionState) -> Judgement:
         """Return a remembered judgement with the prefilter's verdict on this call's content in its place."""
@@ -288,6 +299,11 @@ class Pipeline:
             return self._reader.depends_on_content(call)
         except Exception:  # noqa: BLE001 - whoever cannot say is taken to depend on it, and to be asked each time
             return True
+
+
+def _is_probed(judgement: Judgement) -> bool:
+    """True when the gate has judged this very call."""
+    return any(each.layer is Layer.PROBE and each is not UNPROBED for each in judgement.verdicts)
 
 
 def _remembered(judgement: Judgement) -> Judgement:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, SYSTEM, TOOL, Label
+from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, SYSTEM, TAINTS, TOOL, Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.policy.document import MountTable, PathTable, SymlinkTable
@@ -101,6 +101,14 @@ class Builder:
             return None
         self.refuse_duplicates(names, key)
         return tuple(self.label(name, key).name for name in names)
+
+    def taints(self, names: Sequence[str] | None, key: Key) -> tuple[str, ...] | None:
+        """Return names of taints, checked."""
+        for name in names or ():
+            if name not in TAINTS:
+                raise self.fault(f"unknown taint {name!r}", key, hint=suggest(name, TAINTS))
+        self.refuse_duplicates(names or (), key)
+        return None if names is None else tuple(names)
 
     def size(self, value: int | str | None, key: Key) -> int | None:
         """Return a number of bytes."""

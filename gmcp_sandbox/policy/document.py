@@ -171,10 +171,16 @@ class ProbeTable(Table, frozen=True):
     """The semantic gate."""
 
     required: Annotated[bool | None, Meta(description="Refuse to start without a model.")] = None
-    alpha: float | None = None
-    deny_at: float | None = None
-    ask_at: float | None = None
-    tools: tuple[Tool, ...] | None = None
+    alpha: Annotated[
+        float | None, Meta(description="How much of the bias is taken off; as the model says when absent.")
+    ] = None
+    deny_at: Annotated[float | None, Meta(description="Score at which a call is denied.")] = None
+    ask_at: Annotated[float | None, Meta(description="Score at which somebody is asked.")] = None
+    tools: Annotated[
+        tuple[Tool, ...] | None, Meta(description="Tools that are probed; all that can be when absent.")
+    ] = None
+    deadline_seconds: Annotated[float, Meta(gt=0, description="A call that waits longer is denied.")] | None = None
+    task: Annotated[str, Meta(max_length=400, description="What the agent is to do, in one line.")] | None = None
 
 
 class GrantTable(Table, frozen=True):

@@ -251,7 +251,7 @@ def _audit(builder: Builder, table: AuditTable) -> dict[str, int]:
 
 def _probe(source: Source, values: dict[str, Any]) -> ProbePolicy:
     probe = ProbePolicy(**values)
-    if probe.ask_at > probe.deny_at:
+    if probe.ask_at is not None and probe.deny_at is not None and probe.ask_at > probe.deny_at:
         raise source.fault("`ask_at` must not be above `deny_at`", ("probe", "ask_at"))
     return probe
 

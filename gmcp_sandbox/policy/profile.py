@@ -179,13 +179,24 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class ProbePolicy(msgspec.Struct, frozen=True):
-    """The semantic gate: whether a model must be there, and where its score leads."""
+    """The semantic gate: whether a model must be there, and where its score leads.
+
+    Attributes:
+        alpha: How much of the model's bias is taken off; None: as the model's manifest says, as for the thresholds.
+        deny_at: Score at which a call is denied.
+        ask_at: Score at which somebody is asked.
+        tools: Tools that are probed; empty for all that can be.
+        deadline_seconds: A call that waits longer for its answer is denied.
+        task: What the agent is to do, in one line, for the model to judge by.
+    """
 
     required: bool = False
-    alpha: float = 1.0
-    deny_at: float = 2.0
-    ask_at: float = 0.5
+    alpha: float | None = None
+    deny_at: float | None = None
+    ask_at: float | None = None
     tools: tuple[Tool, ...] = ()
+    deadline_seconds: float = 10.0
+    task: str = ""
 
 
 class Profile(msgspec.Struct, frozen=True):

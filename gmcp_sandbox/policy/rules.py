@@ -50,7 +50,7 @@ def _rule(builder: Builder, table: RuleTable, key: Key) -> Rule:
         labels=builder.labels(table.labels, (*key, "labels")),
         paths=None if table.paths is None else builder.globs(table.paths, (*key, "paths")),
         hosts=None if table.hosts is None else builder.hosts(table.hosts, (*key, "hosts")),
-        taint=builder.labels(table.taint, (*key, "taint")),
+        taint=builder.taints(table.taint, (*key, "taint")),
         unless=_unless(builder, table, (*key, "unless")),
         argv=_argv(builder, table, (*key, "argv")),
         args=_args(builder, table, (*key, "args")),

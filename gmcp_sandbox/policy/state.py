@@ -44,9 +44,16 @@ class SessionState:
 
     def read(self, label: Label) -> bool:
         """Remember that an object with this label was read; return whether the state changed."""
-        if label.rank < PRIVATE.rank or label.name in self.taint:
+        return label.rank >= PRIVATE.rank and self.mark(label.name)
+
+    def mark(self, taint: str) -> bool:
+        """Remember a taint; return whether the state changed."""
+        if taint in self.taint:
             return False
-        return self.read_all((label,))
+        self.taint = self.taint | {taint}
+        self.taint_names = tuple(sorted(self.taint))
+        self.renew()
+        return True
 
     def read_all(self, labels: Iterable[Label]) -> bool:
         """Remember several labels as one change."""

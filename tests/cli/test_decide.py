@@ -95,7 +95,7 @@ def test_json_is_one_object(decide) -> None:
         (("fs.create", "path=x", "mode=rwx"), "mode=rwx is no octal number"),
         (("net.connect", "host=example.com", "port=https"), "wrong arguments for net.connect"),
         (("-p", "no-such-profile", "fs.read", "path=x"), "no profile 'no-such-profile'"),
-        (("--taint", "sercet", "fs.read", "path=x"), "there is no label 'sercet'"),
+        (("--taint", "sercet", "fs.read", "path=x"), "there is no taint 'sercet'"),
     ],
 )
 def test_a_question_without_meaning_is_a_usage_error(decide, words: tuple[str, ...], message: str) -> None:

@@ -28,7 +28,7 @@ ENDED = {
     "allowed": 10,
     "denied": 2,
     "unseen": 0,
-    "probe": False,
+    "probe": None,
 }
 
 

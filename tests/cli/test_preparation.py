@@ -10,7 +10,7 @@ import pytest
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.cli.preparation import prepare, with_kept_home
-from gmcp_sandbox.errors import AgentError, HostError, ProfileError, UsageError
+from gmcp_sandbox.errors import AgentError, ProfileError, UsageError
 from gmcp_sandbox.monitor.statedir import StateDir
 from gmcp_sandbox.policy.profile import MountMode
 from gmcp_sandbox.proc.identity import Identity
@@ -146,11 +146,6 @@ def test_the_audit_logs_are_no_workspace(place: Place) -> None:
 def test_an_unknown_profile_is_refused(place: Place) -> None:
     with pytest.raises(ProfileError, match="defualt"):
         place.prepare("-p", "defualt", "true")
-
-
-def test_a_profile_that_demands_a_probe_does_not_start_without(place: Place) -> None:
-    with pytest.raises(HostError, match="semantic gate"):
-        place.prepare("-p", place.profile("[probe]\nrequired = true\n"), "true")
 
 
 # ---------------------------------------------------------------------------------------------------------- extra trees

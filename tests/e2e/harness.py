@@ -30,7 +30,7 @@ AGENTS = Path(__file__).resolve().parent / "agents"
 ORDINARY_UID = 1000
 SECONDS = 60
 _AS_USER = Path(__file__).with_name("as_user.py")
-_COMMAND = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from gmcp_sandbox.cli.main import main; sys.exit(main())"
+_COMMAND = "import sys; sys.path.insert(0, {!r}); from gmcp_sandbox.cli.main import main; sys.exit(main())"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GIT_CONFIG = """\
 [user]
@@ -301,6 +301,8 @@ class Sandbox:
     def __init__(self, mode: str, base: Path) -> None:
         self.mode = mode
         self.base = base
+        self.product = ROOT
+        """Where the product is imported from."""
         self.uid = 0 if mode == "root" else (os.geteuid() or ORDINARY_UID)
         self.home, self.state, self.workspace = base / "home", base / "state", base / "work"
         (base / "ns").mkdir()
@@ -372,7 +374,7 @@ class Sandbox:
 
     def gmcp(self, *words: str) -> list[str]:
         """Return the argv of the product's command."""
-        return [sys.executable, "-c", _COMMAND, *words]
+        return [sys.executable, "-c", _COMMAND.format(str(self.product)), *words]
 
     @contextmanager
     def start(

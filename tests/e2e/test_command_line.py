@@ -133,7 +133,6 @@ def test_a_subdirectory_of_the_workspace_stays_the_working_directory(sandbox):
         ('name = "x"\ntier = "standard"\ncapabilities = []\n', "capabilities"),
         ('name = "x"\nextends = "default"\n[environment]\nallow = []\n', "allow"),
         ('name = "x\n', "mine.toml"),
-        ('name = "x"\nextends = "default"\n[probe]\nrequired = true\n', "probe"),
         ('name = "x"\nextends = "nobody"\n', "nobody"),
     ],
 )

@@ -9,9 +9,10 @@ import pytest
 
 from gmcp_sandbox.errors import HostError, ProfileError
 from gmcp_sandbox.monitor import host
-from gmcp_sandbox.monitor.host import Finding, HostFacts, Status, check_floor, survey
+from gmcp_sandbox.monitor.host import Finding, HostFacts, Status, _probe_model, check_floor, survey
 from gmcp_sandbox.monitor.trial import Trial
 from gmcp_sandbox.policy.profile import Environment, Limits, ProbePolicy, Profile, Tier
+from tests.probe.models import make_model
 
 GOOD = Finding("fuse", Status.OK, "mountable", is_required=True)
 WEAK = Finding("cgroup2", Status.DEGRADED, "no unified hierarchy", "mount one")
@@ -54,10 +55,22 @@ def test_a_host_that_can_launch_can_run(tmp_path: Path) -> None:
     assert survey(tmp_path).can_run
 
 
-def test_the_missing_model_is_said(tmp_path: Path) -> None:
-    finding = survey(tmp_path).find("probe_model")
-    assert finding is not None
-    assert finding.what == "no model: the semantic gate does not judge"
+def test_the_missing_model_is_said() -> None:
+    finding = _probe_model(None)
+    assert (finding.status, finding.what) == (Status.DEGRADED, "no model: the semantic gate does not judge")
+
+
+def test_a_sound_model_is_well(tmp_path: Path) -> None:
+    finding = _probe_model(make_model(tmp_path / "m"))
+    assert finding.status is Status.OK and finding.what.startswith("sums, ")
+
+
+def test_an_altered_model_lets_nothing_run(tmp_path: Path) -> None:
+    directory = make_model(tmp_path / "m")
+    (directory / "vocab.txt").write_text("other")
+    finding = _probe_model(directory)
+    assert finding.status is Status.MISSING and finding.is_required
+    assert "was altered" in finding.what and finding.fix
 
 
 def test_the_record_holds_status_and_finding() -> None:

@@ -47,9 +47,20 @@ class Says:
 
 
 class Gate(Says):
-    def __init__(self, answer, *, wants=True):
+    deadline = 60.0
+
+    def __init__(self, answer, *, wants=True, recalls=None):
         super().__init__(Layer.PROBE, answer)
         self._wants = wants
+        self._recalls = recalls
+
+    def recall(self, call, state):
+        if isinstance(self._recalls, Exception):
+            raise self._recalls
+        return self._recalls
+
+    def judge_incoming(self, text, source):
+        return self._answer
 
     def wants(self, call):
         if isinstance(self._wants, Exception):
@@ -273,6 +284,35 @@ def test_a_fault_of_the_gate_is_not_remembered(word):
     pipeline, now = Pipeline(profile(), Gate(None)), state()
     pipeline.resume(EXEC, now, pipeline.judge(EXEC, now), deny(Layer.PROBE, word))
     assert pipeline.judge(EXEC, now).needs_probe
+
+
+@pytest.mark.parametrize("remembered", [allow(Layer.PROBE), deny(Layer.PROBE, "destruction", score=3.0)])
+def test_what_the_gate_remembers_needs_no_thread(remembered):
+    pipeline, now = Pipeline(profile(), Gate(None, recalls=remembered)), state()
+    judgement = pipeline.judge(EXEC, now)
+    assert not judgement.needs_probe and judgement.verdicts[4] == remembered
+    assert judgement.outcome is remembered.outcome
+    assert pipeline.judge(EXEC, now).cached
+
+
+@pytest.mark.parametrize("recalls", [ValueError(), "yes", allow(Layer.TRUST)])
+def test_a_gate_that_remembers_nonsense_denies(recalls):
+    judgement = Pipeline(profile(), Gate(None, recalls=recalls)).judge(EXEC, state())
+    assert judgement.verdicts[-1].reason == "probe.error" and judgement.outcome is Outcome.DENY
+
+
+def test_a_remembered_answer_to_one_content_is_none_to_another():
+    pipeline, now = Pipeline(profile(), Gate(None, recalls=allow(Layer.PROBE))), state()
+    for _ in range(2):
+        judgement = pipeline.judge(call(Tool.FS_WRITE, "/w/a", FsWrite("write"), content=b"x"), now)
+        assert judgement.outcome is Outcome.ALLOW and not judgement.cached
+
+
+def test_a_content_that_the_gate_does_not_want_is_remembered_but_for_the_prefilter():
+    pipeline, now = Pipeline(profile(), Gate(None, wants=False)), state()
+    asked = call(Tool.FS_WRITE, "/w/a", FsWrite("write"), content=b"x")
+    assert not pipeline.judge(asked, now).cached
+    assert pipeline.judge(asked, now).cached
 
 
 def test_the_gate_is_asked_for_every_content():

@@ -122,7 +122,7 @@ def test_a_mistake_is_named(old: str, new: str, message: str, hint: str) -> None
         ('[[mounts]]\npath = "${workspace}"\nmode = "ro"\nlabel = "system"\n', "stands twice"),
         ('[[capabilities]]\ntools = ["fs.read", "net.connect"]\nlabels = ["system"]\nobjects = ["/x"]\n', "one kind"),
         ('[home]\nfiles = ["../x"]\n', "no path below"),
-        ("[probe]\nask_at = 3.0\n", "`ask_at`"),
+        ("[probe]\nask_at = 3.0\ndeny_at = 2.0\n", "`ask_at`"),
         ("[limits.x]\n", "not valid TOML"),
     ],
 )

@@ -1,0 +1,77 @@
+"""What is probed (DESIGN section 4), decided from tool, label, path and time alone.
+
+Always: programs that run, MCP calls, HTTP requests, hosts. Writes, deletes and renames: outside of the workspace label
+(which takes in watched objects), and in bursts. Reads: of labels other than system, workspace and scratch. A decision
+that is remembered does not come here again in its epoch, so "the first" needs no memory of its own.
+
+Scratch trees and bursts are asked about by class of place, not by name: three thousand new files are one question.
+
+Owned by the event loop. Guarantees: no content is looked at; at most `_CLASSES` classes are counted.
+"""
+
+from __future__ import annotations
+
+from gmcp_sandbox.calls.arguments import FsWrite
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import SCRATCH, SYSTEM, WORKSPACE
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.profile import ProbePolicy
+from gmcp_sandbox.probe.places import place_class
+from gmcp_sandbox.probe.question import Surroundings
+
+BURST = 200
+"""So many changes of one kind in one class of places within `BURST_NS` are a burst; it ends with the window."""
+BURST_NS = 10_000_000_000
+_CLASSES = 1024
+_ALWAYS = frozenset(
+    {
+        Tool.PROC_EXEC,
+        Tool.MCP_CALL,
+        Tool.MCP_READ,
+        Tool.MCP_PROMPT,
+        Tool.HTTP_REQUEST,
+        Tool.NET_CONNECT,
+        Tool.NET_SEND,
+    }
+)
+_CHANGES = frozenset({Tool.FS_WRITE, Tool.FS_DELETE, Tool.FS_RENAME})
+_UNREAD = frozenset({SYSTEM.name, WORKSPACE.name, SCRATCH.name})
+PROBED = _ALWAYS | _CHANGES | {Tool.FS_READ}
+"""Tools that can be probed at all."""
+
+
+class Selection:
+    """Which calls the gate wants, and which of them by class."""
+
+    def __init__(self, policy: ProbePolicy, around: Surroundings) -> None:
+        self._tools = frozenset(policy.tools) or PROBED
+        self._around = around
+        self._counts: dict[tuple[Tool, str], int] = {}
+        self._window_from = 0
+
+    def wants(self, call: ToolCall) -> bool:
+        """True when the gate is to judge this call; to be asked once for each call that is judged anew."""
+        tool = call.tool
+        if tool not in self._tools:
+            return False
+        if tool in _ALWAYS:
+            return True
+        if tool is Tool.FS_READ:
+            return call.label.name not in _UNREAD
+        if call.label.name != WORKSPACE.name:
+            return tool in _CHANGES
+        return tool in _CHANGES and self._is_burst(call)
+
+    def by_class(self, call: ToolCall) -> bool:
+        """True when the question is about the class of the place and not about its name."""
+        return call.tool in _CHANGES and (call.label.name == SCRATCH.name or call.label.name == WORKSPACE.name)
+
+    def _is_burst(self, call: ToolCall) -> bool:
+        if isinstance(call.args, FsWrite) and call.args.op == "write":
+            return False  # the open before it was counted
+        if not 0 <= call.at_ns - self._window_from < BURST_NS or len(self._counts) >= _CLASSES:
+            self._counts.clear()
+            self._window_from = call.at_ns
+        key = (call.tool, place_class(call.object, self._around.workspace, self._around.home))
+        self._counts[key] = count = self._counts.get(key, 0) + 1
+        return count > BURST

@@ -1,0 +1,155 @@
+"""What the semantic gate costs real work: calls that it judged, those that nothing remembered answered, milliseconds.
+
+Each workload runs in a fresh workspace three times in a row: with a gate that looks at nothing, with one that remembers
+nothing yet, and with one that remembers the run before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BLIND = 'name = "blind"\nextends = "default"\n[probe]\ntools = ["mcp.prompt"]\n'
+"""A profile whose gate looks at no call that these workloads make."""
+_COMMAND = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from gmcp_sandbox.cli.main import main; sys.exit(main())"
+_FILES = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Something that people do.
+
+    Attributes:
+        furnish: Puts what it needs into the workspace.
+        argv: The program.
+    """
+
+    name: str
+    furnish: Callable[[Path], None]
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: wall-clock seconds and the gate's effort."""
+
+    seconds: float
+    effort: dict[str, float]
+
+
+def _sources(work: Path) -> None:
+    for number in range(24):
+        body = "".join(f"int f{number}_{k}(int x) {{ return x * {k} + {number}; }}\n" for k in range(200))
+        (work / f"part{number}.c").write_text(body)
+    (work / "main.c").write_text("int f0_0(int);\nint main(void) { return f0_0(0); }\n")
+    (work / "Makefile").write_text(
+        "objects := $(patsubst %.c,%.o,$(wildcard *.c))\n"
+        "app: $(objects)\n\tgcc -o $@ $^\n%.o: %.c\n\tgcc -O1 -c -o $@ $<\n"
+    )
+
+
+def _tests(work: Path) -> None:
+    (work / "tests").mkdir()
+    for number in range(30):
+        body = "".join(
+            f"def test_{k}(tmp_path):\n    (tmp_path / 'a').write_text('{k}')\n    assert {k} + 1 == {k + 1}\n\n"
+            for k in range(10)
+        )
+        (work / "tests" / f"test_part{number}.py").write_text(body)
+
+
+def _archive(work: Path) -> None:
+    with tempfile.TemporaryDirectory() as name, tarfile.open(work / "many.tar.gz", "w:gz") as archive:
+        for number in range(_FILES):
+            path = Path(name, f"file{number}.txt")
+            path.write_text(f"content {number}\n" * 8)
+            archive.add(path, f"many/d{number % 60}/file{number}.txt")
+
+
+def _repository(work: Path) -> None:
+    origin = work / "origin"
+    origin.mkdir()
+    for number in range(600):
+        path = origin / f"d{number % 20}" / f"file{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{number}\n" * 30)
+    git = ("git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-C", str(origin))
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "files")):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+
+
+_SHELL = ("/bin/bash", "-e", "-c")
+WORKLOADS = (
+    Workload(
+        "git clone, status, diff", _repository, (*_SHELL, "git clone -q origin copy; cd copy; git status; git diff")
+    ),
+    Workload("pytest, 300 tests", _tests, (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")),
+    Workload("gcc and make, 25 files", _sources, ("make", "-s")),
+    Workload("unpack 3,000 files, workspace", _archive, ("tar", "xzf", "many.tar.gz")),
+    Workload("unpack 3,000 files, /tmp", _archive, ("tar", "xzf", "many.tar.gz", "-C", "/tmp")),
+    Workload("remove 3,000 files", _archive, (*_SHELL, "tar xzf many.tar.gz; rm -r many")),
+)
+
+
+def measure(directory: Path, rounds: int) -> Iterator[tuple[str, list[Run]]]:
+    """Yield each workload with its best blind, first and remembering run."""
+    directory.mkdir(parents=True, exist_ok=True)
+    blind = directory / "blind.toml"
+    blind.write_text(BLIND)
+    for workload in WORKLOADS:
+        kinds: list[list[Run]] = [[], [], []]
+        for number in range(rounds):
+            state = directory / f"state-{number}"
+            for kind, profile in zip(kinds, (str(blind), "default", "default"), strict=True):
+                kind.append(_run(workload, directory / "work", state, profile))
+            shutil.rmtree(state)
+        yield workload.name, [min(kind, key=lambda run: run.seconds) for kind in kinds]
+
+
+def _run(workload: Workload, work: Path, state: Path, profile: str) -> Run:
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    workload.furnish(work)
+    reader, writer = os.pipe()
+    words = ("exec", "-p", profile, "--json-status", str(writer), "--", *workload.argv)
+    begun = time.perf_counter()
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _COMMAND, *words],
+            cwd=work,
+            env={**os.environ, "XDG_STATE_HOME": str(state)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            pass_fds=(writer,),
+        )
+        seconds = time.perf_counter() - begun
+    finally:
+        os.close(writer)
+    with open(reader, "rb") as file:
+        final: dict[str, Any] = json.loads(file.read().splitlines()[-1])
+    return Run(seconds, final["probe"] or {})
+
+
+def table(found: Iterator[tuple[str, list[Run]]]) -> Iterator[str]:
+    """Yield the lines of the table."""
+    times = f"{'no gate s':>10}{'first s':>10}{'later s':>10}"
+    yield f"{'':<32}{times}{'judged':>9}{'misses':>8}{'passes':>8}{'ms':>8}{'slower':>9}"
+    for name, (blind, first, later) in found:
+        effort = "".join(
+            f"{first.effort.get(key, 0):>{width}}" for key, width in (("judged", 9), ("misses", 8), ("passes", 8))
+        )
+        slower = (later.seconds / blind.seconds - 1) * 100
+        times = f"{blind.seconds:>10.2f}{first.seconds:>10.2f}{later.seconds:>10.2f}"
+        yield f"{name:<32}{times}{effort}{first.effort.get('ms', 0):>8.1f}{slower:>+8.1f}%"

@@ -1,0 +1,1 @@
+"""The probe model: sources, splits, training, export and evaluation. Needs the `training` extra."""

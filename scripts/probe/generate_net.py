@@ -1,0 +1,24 @@
+"""Names, connections, datagrams and HTTP requests, expanded from `data/net_templates.txt`.
+
+    python -m scripts.probe.generate_net > rows.jsonl
+
+Deterministic: the same seed gives the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.probe.expansion import expand, write_rows
+
+EACH = 26
+"""Expansions of each group of templates."""
+
+
+def rows(seed: int = 0) -> list[dict[str, Any]]:
+    """Return the generated rows."""
+    return expand("net", EACH, seed)
+
+
+if __name__ == "__main__":
+    write_rows(rows())

@@ -1,0 +1,75 @@
+"""What one epoch of training is made of: a fresh draw with fresh variations, from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+
+from scripts.probe.augment import chained, chained_safe, mentioned, varied
+from scripts.probe.rows import DANGEROUS, SAFE, Row
+
+SHARES = {
+    "tldr": 2200,
+    "bfcl": 450,
+    "programs": 60,
+    "grammar.tool": 1100,
+    "grammar.mcp": 450,
+    "grammar.rest": 300,
+    "grammar.sql": 300,
+    "templates.exec": 2200,
+    "templates.files": 800,
+    "templates.mcp": 1200,
+    "templates.net": 500,
+    "templates.write": 500,
+    "templates.incoming": 500,
+}
+"""Rows a source gives to an epoch, where it has more; all dangerous rows of the public sources take part."""
+_CHAINS, _SAFE_CHAINS, _MENTIONS = 350, 450, 350
+
+
+def epoch(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Return the rows of one epoch."""
+    chance = random.Random(seed)  # noqa: S311 - an order, no secret
+    drawn = _draw(rows, chance)
+    commands = [row for row in rows if row.tool == "proc.exec" and isinstance(row.call["args"].get("command"), str)]
+    bad = [row for row in commands if row.label == DANGEROUS]
+    good = [row for row in commands if row.label == SAFE and row.source != "programs"]
+    mixed = [varied(row, chance) for row in drawn]
+    mixed += [chained(chance.choice(bad), chance.choice(good), chance) for _ in range(_CHAINS)]
+    mixed += [chained_safe(chance.choice(good), chance.choice(good), chance) for _ in range(_SAFE_CHAINS)]
+    for row in chance.sample(bad, min(_MENTIONS, len(bad))):
+        text = str(row.call["args"]["command"])
+        if len(text) < 120 and "\n" not in text and text.strip():
+            mixed.append(mentioned(row, text, chance))
+    chance.shuffle(mixed)
+    return mixed
+
+
+def _draw(rows: Sequence[Row], chance: random.Random) -> list[Row]:
+    by_source: dict[str, list[Row]] = defaultdict(list)
+    drawn: list[Row] = []
+    for row in rows:
+        if row.source == "tldr" and row.label == DANGEROUS:
+            drawn.append(row)
+        else:
+            by_source[row.source].append(row)
+    for source, own in sorted(by_source.items()):
+        share = SHARES.get(source, len(own))
+        drawn += own if len(own) <= share else _pairs_together(own, share, chance)
+    return drawn
+
+
+def _pairs_together(rows: list[Row], share: int, chance: random.Random) -> list[Row]:
+    """Return about so many rows, minimal pairs whole."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        groups[row.pair or str(index)].append(row)
+    names = list(groups)
+    chance.shuffle(names)
+    taken: list[Row] = []
+    for name in names:
+        if len(taken) >= share:
+            break
+        taken += groups[name]
+    return taken

@@ -1,0 +1,120 @@
+"""The semantic gate in real sessions, with a small model of our own in a copy of the product.
+
+The model says of each word how dangerous it is (`tests/probe/models.py`): `rm` is, `ls` is not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tests.e2e.harness import ROOT
+from tests.probe.models import make_model
+
+
+@pytest.fixture
+def probed(sandbox):
+    """A sandbox whose product has the small model."""
+    sandbox.product = sandbox.base / "product"
+    for name in ("gmcp_sandbox", "profiles"):
+        shutil.copytree(ROOT / name, sandbox.product / name, ignore=shutil.ignore_patterns("__pycache__", "_data"))
+    shutil.copy(ROOT / "pyproject.toml", sandbox.product)
+    make_model(sandbox.product / "model")
+    return sandbox
+
+
+def records(result):
+    return [json.loads(line) for line in (result.log / "audit.jsonl").read_text().splitlines()]
+
+
+def end_of(result):
+    return next(event for event in result.status if event["event"] == "end")
+
+
+def test_a_model_makes_a_sixth_layer_everywhere(probed):
+    result = probed.exec("ls")
+    assert result.code == 0 and "no probe model" not in result.err, result.err
+    genesis, *others = records(result)
+    assert genesis["layers"] == ["schema", "trust", "rate", "prefilter", "probe", "constitution"]
+    assert len(genesis["model"]) == 64 and genesis["probe"] == "model"
+    assert genesis["host"]["probe"] == f"model {genesis['model'][:16]}"
+    run = next(each for each in others if each.get("tool") == "proc.exec")
+    (probe,) = [each for each in run["verdicts"] if each[0] == "probe"]
+    assert probe[1:3] == ["allow", "probe.ok"] and probe[3].startswith("model, ") and probe[4] == -4.0
+    assert end_of(result)["probe"]["misses"] == others[-1]["outcome"]["probe"]["misses"] >= 1
+
+
+def test_what_the_model_finds_dangerous_does_not_run(probed):
+    result = probed.exec("/bin/sh", "-c", "touch kept; rm kept || echo refused")
+    assert result.text == "refused\n" and (probed.workspace / "kept").exists()
+    (denial,) = [each for each in records(result) if each.get("outcome") == "deny" and each["tool"] == "proc.exec"]
+    assert (denial["layer"], denial["reason"], denial["score"]) == ("probe", "probe.destruction", 4.0)
+
+
+def test_the_next_session_remembers(probed):
+    assert end_of(probed.exec("ls"))["probe"]["misses"] >= 1
+    result = probed.exec("ls")
+    assert end_of(result)["probe"] == {"judged": end_of(result)["probe"]["judged"], "misses": 0, "passes": 0, "ms": 0.0}
+    run = next(each for each in records(result) if each.get("tool") == "proc.exec")
+    assert ["probe", "allow", "probe.ok", "remembered", -4.0] in run["verdicts"]
+
+
+def test_an_altered_model_ends_the_session_with_a_message(probed):
+    with (probed.product / "model" / "probe.onnx").open("ab") as file:
+        file.write(b"\0")
+    result = probed.exec("/bin/sh", "-c", "echo ran; sleep 60", is_whole=False)
+    assert result.code == 125 and result.text == ""
+    assert "probe.onnx was altered" in result.err and "try:" in result.err and "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("missing", ["probe.onnx", "vocab.txt"])
+def test_an_incomplete_model_starts_nothing(probed, missing):
+    (probed.product / "model" / missing).unlink()
+    result = probed.exec("touch", "made")
+    assert result.code == 125 and missing in result.err and "is missing" in result.err
+    assert not (probed.workspace / "made").exists()
+
+
+def test_without_a_model_a_profile_that_demands_one_starts_nothing(probed):
+    shutil.rmtree(probed.product / "model")
+    demanding = probed.profile('name = "x"\nextends = "default"\n[probe]\nrequired = true\n')
+    result = probed.exec("touch", "made", profile=demanding)
+    assert result.code == 125 and "demands the semantic gate" in result.err
+    assert not (probed.workspace / "made").exists()
+    assert (
+        "no probe model"
+        in probed.exec(
+            "ls", profile=probed.profile('name = "y"\nextends = "default"\n[probe]\nrequired = false\n', "other.toml")
+        ).err
+    )
+
+
+def test_damaged_memory_is_discarded_with_a_message(probed):
+    probed.exec("ls")
+    (kept,) = (probed.state / "gmcp-sandbox" / "probe").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-5])
+    result = probed.exec("ls")
+    assert result.code == 0 and "warning: remembered answers of the probe are discarded" in result.err
+
+
+def test_the_agent_sees_neither_model_nor_memory(probed):
+    probed.exec("ls")
+    script = f"ls {probed.product}/model {probed.state}/gmcp-sandbox/probe; true"
+    result = probed.exec("/bin/sh", "-c", script)
+    assert result.text == ""
+
+
+def test_unpacking_thousands_of_files_costs_a_handful_of_questions(probed):
+    script = "i=0; while [ $i -lt 1500 ]; do echo $i > /tmp/f$i; i=$((i+1)); done; i=0; mkdir d; "
+    script += "while [ $i -lt 1000 ]; do echo $i > d/f$i; i=$((i+1)); done"
+    effort = end_of(probed.exec("/bin/sh", "-c", script))["probe"]
+    assert effort["judged"] > 1500 and effort["misses"] < 12
+
+
+def test_other_commands_know_the_model(probed):
+    assert "ok        probe_model" in probed.command("doctor").text
+    denied = probed.command("decide", "proc.exec", "path=/usr/bin/rm", "argv=rm", "argv=x")
+    assert denied.code == 1 and "probe.destruction" in denied.text
+    assert probed.command("probe", "info").text.startswith("base")

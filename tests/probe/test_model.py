@@ -1,0 +1,53 @@
+"""Lines in, answers out."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmcp_sandbox.errors import HostError
+from gmcp_sandbox.probe.manifest import CATEGORIES
+from gmcp_sandbox.probe.model import Answer, Model
+from tests.probe.models import make_model
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["batch", "single"])
+def model(request, tmp_path_factory):
+    return Model.load(make_model(tmp_path_factory.mktemp("model") / "m", batch=request.param))
+
+
+def test_the_margin_and_the_likeliest_category_are_read(model):
+    assert model.answer(["run: rm"]) == [Answer(4.0, 0)]
+    (answer,) = model.answer(["steal"])
+    assert (answer.margin, answer.reason) == (5.0, CATEGORIES[7])
+
+
+def test_lines_together_get_the_answers_of_lines_alone(model):
+    lines = ["run: rm", "run: ls ls ls", "", "curl " * 60]
+    assert model.answer(lines) == [answer for line in lines for answer in model.answer([line])]
+    assert model.answer([]) == []
+
+
+def test_the_template_is_around_a_line_and_the_line_is_cut(model):
+    ids = model.encode("rm " * 1000)
+    assert ids[:2] == [2, 4] and ids[-1] == 3 and len(ids) == 2 + 64 + 1
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    directory = make_model(tmp_path / "m")
+    (directory / "probe.onnx").write_bytes(b"nonsense")
+    with pytest.raises(HostError, match="was altered"):
+        Model.load(directory)
+
+
+def test_a_sound_file_that_is_no_model_is_refused(tmp_path):
+    directory = make_model(tmp_path / "m")
+    vocabulary = (directory / "vocab.txt").read_bytes()
+    (directory / "probe.onnx").write_bytes(vocabulary)
+    from blake3 import blake3
+
+    make_manifest = {"file": "probe.onnx", "blake3": blake3(vocabulary).hexdigest()}
+    kept = (directory / "probe.onnx").read_bytes()
+    make_model(directory, model=make_manifest)
+    (directory / "probe.onnx").write_bytes(kept)
+    with pytest.raises(HostError, match="no model that onnxruntime takes"):
+        Model.load(directory)

@@ -1,0 +1,48 @@
+"""Rows and calls in one form."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmcp_sandbox.probe.question import Question, question_of_row
+
+
+def test_a_row_is_read_with_its_context():
+    asked = question_of_row(
+        {
+            "tool": "fs.write",
+            "args": {"path": "a", "content": "x", "append": True},
+            "context": {
+                "label": "watched",
+                "taint": "secret",
+                "task": "t",
+                "workspace": "/w",
+                "home": "/h",
+                "burst": 1,
+            },
+        }
+    )
+    assert asked == Question("fs.write", "a", {"append": True}, "x", "watched", ("secret",), "t", "/w", "/h", True)
+
+
+@pytest.mark.parametrize(
+    ("args", "object"),
+    [
+        ({"server": "db", "tool": "query", "arguments": {"a": 1}}, "db/query"),
+        ({"name": "query", "args": {"a": 1}}, "query"),
+        ({"tool": "query", "arguments": '{"a": 1}'}, "query"),
+    ],
+)
+def test_spellings_of_an_mcp_call_are_one(args, object):
+    asked = question_of_row({"tool": "mcp.call", "args": args})
+    assert (asked.object, asked.args) == (object, {"arguments": {"a": 1}})
+
+
+@pytest.mark.parametrize("wrong", [{}, {"tool": 3}, {"tool": None, "args": "x", "context": [1]}, {"content": b"\xff"}])
+def test_a_row_that_is_none_is_a_question_all_the_same(wrong):
+    assert isinstance(question_of_row(wrong), Question)
+
+
+def test_deep_arguments_are_text():
+    deep = "[" * 100_000
+    assert question_of_row({"tool": "mcp.call", "args": {"tool": "x", "arguments": deep}}).args["arguments"] == deep

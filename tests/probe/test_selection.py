@@ -1,0 +1,104 @@
+"""What is probed."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmcp_sandbox.calls.arguments import (
+    FsCreate,
+    FsDelete,
+    FsRead,
+    FsRename,
+    FsSetattr,
+    FsStat,
+    FsWrite,
+    NetConnect,
+    ProcExec,
+)
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import NETWORK, PRIVATE, SCRATCH, SYSTEM, WATCHED, WORKSPACE
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.profile import ProbePolicy
+from gmcp_sandbox.probe.question import Surroundings
+from gmcp_sandbox.probe.selection import BURST, BURST_NS, Selection
+
+SECOND = 1_000_000_000
+
+
+def call(tool, object, args, label, at=0):
+    return ToolCall(1, at, "s", "a", 1, tool, object, args, label)
+
+
+def selection(**policy):
+    return Selection(ProbePolicy(**policy), Surroundings("/w", "/home/u"))
+
+
+READ, OPEN, DELETE = FsRead("open"), FsWrite("open"), FsDelete("file")
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_wanted"),
+    [
+        (call(Tool.PROC_EXEC, "/usr/bin/git", ProcExec(), SYSTEM), True),
+        (call(Tool.NET_CONNECT, "example.com", NetConnect(443), NETWORK), True),
+        (call(Tool.FS_STAT, "/w/.envrc", FsStat("lookup"), WATCHED), False),
+        (call(Tool.FS_READ, "/w/a", READ, WORKSPACE), False),
+        (call(Tool.FS_READ, "/usr/lib/x", READ, SYSTEM), False),
+        (call(Tool.FS_READ, "/tmp/x", READ, SCRATCH), False),
+        (call(Tool.FS_READ, "/home/u/.gitconfig", READ, PRIVATE), True),
+        (call(Tool.FS_READ, "/w/AGENTS.md", READ, WATCHED), True),
+        (call(Tool.FS_WRITE, "/w/a", OPEN, WORKSPACE), False),
+        (call(Tool.FS_WRITE, "/w/.envrc", OPEN, WATCHED), True),
+        (call(Tool.FS_WRITE, "/tmp/a", OPEN, SCRATCH), True),
+        (call(Tool.FS_DELETE, "/w/a", DELETE, WORKSPACE), False),
+        (call(Tool.FS_DELETE, "/home/u/x", DELETE, PRIVATE), True),
+        (call(Tool.FS_RENAME, "/w/a", FsRename("/w/b"), WORKSPACE), False),
+        (call(Tool.FS_RENAME, "/w/.envrc", FsRename("/w/b"), WATCHED), True),
+        (call(Tool.FS_CREATE, "/tmp/a", FsCreate("file"), SCRATCH), False),
+        (call(Tool.FS_SETATTR, "/tmp/a", FsSetattr("chmod", mode=0o755), SCRATCH), False),
+    ],
+)
+def test_the_list_of_the_design(asked, is_wanted):
+    assert selection().wants(asked) is is_wanted
+
+
+def test_a_profile_may_name_its_own_tools():
+    only = selection(tools=(Tool.MCP_CALL,))
+    assert not only.wants(call(Tool.PROC_EXEC, "/usr/bin/git", ProcExec(), SYSTEM))
+
+
+@pytest.mark.parametrize(
+    ("tool", "args"), [(Tool.FS_DELETE, DELETE), (Tool.FS_RENAME, FsRename("/w/z")), (Tool.FS_WRITE, OPEN)]
+)
+def test_a_burst_of_changes_is_wanted_by_class(tool, args):
+    some = selection()
+    calls = [call(tool, f"/w/src/{number}", args, WORKSPACE, at=number) for number in range(BURST + 5)]
+    wanted = [some.wants(each) for each in calls]
+    assert wanted == [False] * BURST + [True] * 5
+    assert all(map(some.by_class, calls))
+
+
+def test_changes_that_take_their_time_are_no_burst():
+    some = selection()
+    calls = [call(Tool.FS_DELETE, f"/w/src/{n}", DELETE, WORKSPACE, at=n * SECOND // 10) for n in range(BURST * 3)]
+    assert not any(map(some.wants, calls))
+
+
+def test_a_clock_that_steps_back_begins_a_new_window():
+    some = selection()
+    for number in range(BURST):
+        some.wants(call(Tool.FS_DELETE, f"/w/src/{number}", DELETE, WORKSPACE, at=BURST_NS))
+    assert not some.wants(call(Tool.FS_DELETE, "/w/src/x", DELETE, WORKSPACE, at=0))
+
+
+def test_writes_to_an_open_file_are_not_counted():
+    some = selection()
+    asked = call(Tool.FS_WRITE, "/w/big", FsWrite("write"), WORKSPACE)
+    assert not any(some.wants(asked) for _ in range(BURST * 2))
+
+
+def test_scratch_goes_by_class_and_other_places_by_name():
+    some = selection()
+    assert some.by_class(call(Tool.FS_WRITE, "/tmp/a", OPEN, SCRATCH))
+    assert not some.by_class(call(Tool.FS_WRITE, "/w/.envrc", OPEN, WATCHED))
+    assert not some.by_class(call(Tool.PROC_EXEC, "/tmp/a", ProcExec(), SCRATCH))
