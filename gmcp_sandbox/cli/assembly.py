@@ -24,7 +24,10 @@ from gmcp_sandbox.policy.state import SessionState
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.monitor.session import Service
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.net.publish import Publisher
+    from gmcp_sandbox.net.service import Network
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
 
@@ -36,6 +39,9 @@ class Assembled(NamedTuple):
     audit: AuditWriter
     monitor: Monitor
     filesystem: Core
+    network: Network | None = None
+    publisher: Publisher | None = None
+    ssh: Service | None = None
 
 
 def open_log(prepared: Preparation, session: SessionDir, host: Mapping[str, str]) -> AuditWriter:

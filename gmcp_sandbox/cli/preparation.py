@@ -16,11 +16,13 @@ import msgspec
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.cli.prepared import Preparation
+from gmcp_sandbox.cli.sshsupply import SSH_VARIABLES, find_supply
 from gmcp_sandbox.errors import AgentError, HostError, UsageError
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
 from gmcp_sandbox.monitor.statedir import state_root
+from gmcp_sandbox.net.publications import parse_publications
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.proc.environment import allowed_environment
 from gmcp_sandbox.proc.identity import Identity
@@ -51,7 +53,20 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     if profile.explain:
         resolved = msgspec.structs.replace(resolved, mounts=(*resolved.mounts, EXPLANATIONS_MOUNT))
     agent = args.name or Path(args.command[0]).stem
-    return Preparation(agent, str(workspace), str(home), profile, resolved, Identity.of_caller(), program)
+    ssh = find_supply(profile.net, home, environ)
+    if ssh is not None:
+        program = msgspec.structs.replace(program, environment=program.environment | SSH_VARIABLES)
+    return Preparation(
+        agent,
+        str(workspace),
+        str(home),
+        profile,
+        resolved,
+        Identity.of_caller(),
+        program,
+        published=parse_publications(args.publish),
+        ssh=ssh,
+    )
 
 
 def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:

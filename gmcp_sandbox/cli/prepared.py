@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gmcp_sandbox.cli.sshsupply import SshSupply
+from gmcp_sandbox.net.publications import Publication
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.view import View
 from gmcp_sandbox.proc.identity import Identity
@@ -16,6 +18,8 @@ class Preparation(msgspec.Struct, frozen=True):
     Attributes:
         agent: Name of the agent in records and for its persistent home.
         workspace: Absolute host path, which is also the path inside.
+        published: Ports of the sandbox that the host's loopback shows.
+        ssh: The user's ssh-agent, where the profile names hosts for it.
     """
 
     agent: str
@@ -25,3 +29,5 @@ class Preparation(msgspec.Struct, frozen=True):
     view: View
     identity: Identity
     program: Program
+    published: tuple[Publication, ...] = ()
+    ssh: SshSupply | None = None

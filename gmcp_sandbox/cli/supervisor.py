@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from gmcp_sandbox.cli.sshsupply import answer_for
 from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
@@ -25,10 +26,16 @@ from gmcp_sandbox.proc import launch as proc_launch
 from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
+    from gmcp_sandbox.cli.assembly import Assembled
+    from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
+
+
+_NO_NETWORK = "none but its own loopback"
+_NETWORK = "TUN, pump and relay without capabilities (seccomp allow-list), gateway namespace without a way out"
 
 
 def supervise(front: Channel) -> NoReturn:
@@ -74,19 +81,34 @@ def _obey(front: Channel) -> dict[str, Any]:
     if taken is None:
         os._exit(0)
     orders, stdio, agent_line = taken
-    started = proc_launch.start(plan_of(orders.prepared, stdio), agent_line)
+    prepared, outfit = _fit_out(orders.prepared, orders.session_dir)
+    started = proc_launch.start(plan_of(prepared, stdio), agent_line)
     try:
-        return _serve(orders.prepared, orders.session_dir, started, front)
+        return _serve(prepared, orders.session_dir, started, front, outfit)
     finally:
         started.kill()
 
 
-def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: Channel) -> dict[str, Any]:
+def _fit_out(prepared: Preparation, session: SessionDir) -> tuple[Preparation, Outfit | None]:
+    """Make what a network has to have before the agent's environment is fixed; a session without one pays nothing."""
+    if prepared.profile.net is None:
+        return prepared, None
+    from gmcp_sandbox.cli.outfit import fit_out, with_variables
+
+    outfit = fit_out(prepared.profile.net, session)
+    return with_variables(prepared, outfit), outfit
+
+
+def _serve(
+    prepared: Preparation, session: SessionDir, started: Launch, report: Channel, outfit: Outfit | None = None
+) -> dict[str, Any]:
     """Run the session on a launch that has begun; return the last message to the front."""
     from gmcp_sandbox.cli.assembly import assemble, open_log
     from gmcp_sandbox.cli.explanations import Explanations
 
     started.map_ids(prepared.identity)
+    if outfit is not None:
+        importlib.import_module("gmcp_sandbox.cli.networking")  # while the set-up process mounts
     audit = open_log(prepared, session, enforced(prepared))
     meta = describe(prepared)
     session.write_meta(meta)
@@ -98,6 +120,7 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
 
         fds = started.receive_mounts()
         assembled = assemble(prepared, session, audit, fds.get("scratch"), Explanations(report))
+        assembled = _connected(assembled, prepared, outfit, fds)
         ending = trio.run(Services(assembled, started, report, fds["fuse"]).run)
     finally:
         started.kill()
@@ -118,6 +141,23 @@ def _serve(prepared: Preparation, session: SessionDir, started: Launch, report: 
         "unseen": audit.unseen,
         "probe": False,
     }
+
+
+def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | None, fds: dict[str, int]) -> Assembled:
+    """Add what leads out of the sandbox and into it, as far as the session has it. Raises HostError."""
+    audit = assembled.audit
+    if outfit is not None:
+        from gmcp_sandbox.cli.networking import build_network
+
+        network = build_network(prepared, assembled.monitor, audit, outfit, (fds["pump"], fds["relay"]))
+        assembled = assembled._replace(network=network)
+    if prepared.published:
+        from gmcp_sandbox.cli.publishing import open_ports
+
+        assembled = assembled._replace(publisher=open_ports(prepared, audit, fds["door"]))
+    if prepared.ssh is not None:
+        assembled = assembled._replace(ssh=answer_for(prepared.ssh, audit, fds["ssh-agent"]))
+    return assembled
 
 
 def describe(prepared: Preparation) -> Meta:
@@ -143,7 +183,7 @@ def enforced(prepared: Preparation) -> dict[str, str]:
         "namespaces": "user, mount, pid, network, ipc, uts, cgroup",
         "ids": kind,
         "filesystem": "FUSE, noexec but for bound trees",
-        "network": "none but its own loopback",
+        "network": _NO_NETWORK if prepared.profile.net is None else _NETWORK,
         "seccomp": "refusal list",
         "capabilities": "none",
         "probe": "no model",

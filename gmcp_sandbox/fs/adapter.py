@@ -269,8 +269,10 @@ class Adapter(pyfuse3.Operations):
         await self._core.directories.fsync(fh)
 
 
-async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
+async def serve(core: Core, fuse_fd: int, failed: Failed, urgent: tuple[int, ...] = ()) -> None:
     """Serve a mounted FUSE descriptor until its mount is gone.
+
+    Other tasks get their turn as soon as one of the `urgent` descriptors can be read.
 
     Sets the process's umask to 0: the agent's kernel applied the agent's umask already.
 
@@ -281,7 +283,7 @@ async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
     os.umask(0)
     pyfuse3.init(adapter, f"/dev/fd/{fuse_fd}", options=set())
     try:
-        with poll_first(pyfuse3, fuse_fd):
+        with poll_first(pyfuse3, fuse_fd, urgent):
             await pyfuse3.main()
     finally:
         pyfuse3.close(unmount=False)

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.layer import allow
-from gmcp_sandbox.pipeline.trust import CHANGING, HOSTS, LOOKING, second_path
+from gmcp_sandbox.pipeline.trust import CHANGING, LOOKING, second_path
 from gmcp_sandbox.policy.match import compile_globs, compile_hosts
 from gmcp_sandbox.policy.profile import Rule
 from gmcp_sandbox.policy.state import SessionState
@@ -90,5 +90,5 @@ def _tools(rule: Rule) -> frozenset[Tool]:
     if rule.paths is not None:
         tools &= _PATHS
     if rule.hosts is not None:
-        tools &= HOSTS
+        tools &= NETWORK_TOOLS
     return tools

@@ -8,27 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.nettables import NET_REPLACEABLE, NetTable
 from gmcp_sandbox.policy.profile import Caching, MountMode
-
-Text = Annotated[str, Meta(min_length=1)]
-Words = Annotated[tuple[str, ...], Meta(min_length=1)]
-Globs = Annotated[
-    tuple[str, ...], Meta(min_length=1, description="Globs over sandbox paths; anchored with a leading slash.")
-]
-Tools = Annotated[tuple[Tool, ...], Meta(min_length=1, description="Tools, by name.")]
-Labels = Annotated[tuple[str, ...], Meta(min_length=1, description="Labels, by name.")]
-Path = Annotated[str, Meta(min_length=1, description="Absolute path; `${workspace}`, `${home}` and `${user}` stand.")]
-Size = Annotated[int | str, Meta(description='Bytes, or text such as "512MiB".')]
-Count = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all tables: unknown keys are errors."""
+from gmcp_sandbox.policy.tables import Count, Globs, Labels, Name, Path, Size, Table, Text, Tools, Words
 
 
 class MountTable(Table, frozen=True):
@@ -75,6 +60,7 @@ class RateTable(Table, frozen=True):
     per_second: Annotated[float, Meta(gt=0)]
     burst: Count
     labels: Labels | None = None
+    hosts: Annotated[Words | None, Meta(description="Hosts that it is about; any when absent.")] = None
 
 
 class RuleTable(Table, frozen=True):
@@ -142,6 +128,7 @@ REPLACEABLE = (
     "environment.allow",
     "environment.set",
     "host_floor",
+    *NET_REPLACEABLE,
 )
 """Lists that a file adds to, or replaces when it names them in `replaces`."""
 
@@ -174,3 +161,4 @@ class Document(Table, frozen=True):
     environment: EnvironmentTable = EnvironmentTable()
     limits: LimitsTable = LimitsTable()
     probe: ProbeTable = ProbeTable()
+    net: NetTable | None = None

@@ -12,6 +12,7 @@ import msgspec
 
 from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.network import Network
 
 
 class Tier(enum.IntEnum):
@@ -88,12 +89,13 @@ class Capability(msgspec.Struct, frozen=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """A token bucket for calls of these tools (and labels, None: any) together."""
+    """A token bucket for calls of these tools (and labels, and hosts; None: any) together."""
 
     tools: tuple[Tool, ...]
     per_second: float
     burst: int
     labels: tuple[str, ...] | None = None
+    hosts: tuple[str, ...] | None = None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -155,6 +157,7 @@ class Profile(msgspec.Struct, frozen=True):
         path_rules: Labels by path.
         explain: None, or "category": tell the agent which rule family denied.
         host_floor: Facilities that the host must enforce (names of `doctor` findings).
+        net: What the agent reaches; None: its own loopback and nothing else.
     """
 
     name: str
@@ -175,3 +178,4 @@ class Profile(msgspec.Struct, frozen=True):
     explain: str | None = None
     host_floor: tuple[str, ...] = ()
     nested: bool = False
+    net: Network | None = None

@@ -1,7 +1,7 @@
 """What a session has become: its tier, what it has read, and the epoch that numbers each such state.
 
 Invariants:
-- Taint only grows; the tier only falls below what the session began with.
+- Taint and spent budgets only grow; the tier only falls below what the session began with.
 - Two answers of the pure layers under one epoch come from the same taint and tier, so a remembered one is still true.
 
 Leaves to others: dropping kernel caches when the epoch rises (the filesystem shell), a reloaded profile (the monitor
@@ -17,7 +17,7 @@ from gmcp_sandbox.policy.profile import Tier
 class SessionState:
     """Mutable, and owned by the event loop: threads get a `snapshot`."""
 
-    __slots__ = ("epoch", "taint", "taint_names", "tier")
+    __slots__ = ("epoch", "exhausted", "taint", "taint_names", "tier")
 
     def __init__(self, tier: Tier, taint: frozenset[str] = frozenset(), epoch: int = 1) -> None:
         self.tier = tier
@@ -25,6 +25,8 @@ class SessionState:
         self.taint_names = tuple(sorted(taint))
         """The taint as records spell it."""
         self.epoch = epoch
+        self.exhausted: frozenset[str] = frozenset()
+        """Hosts whose byte budget is spent; `*` when the session's is."""
 
     def read(self, label: Label) -> bool:
         """Remember that an object with this label was read; return whether the state changed."""
@@ -43,10 +45,20 @@ class SessionState:
         self.epoch += 1
         return True
 
+    def exhaust(self, host: str) -> bool:
+        """Remember that a host's byte budget is spent (`*`: the session's); return whether the state changed."""
+        if host in self.exhausted:
+            return False
+        self.exhausted = self.exhausted | {host}
+        self.epoch += 1
+        return True
+
     def renew(self) -> None:
         """Begin a new epoch, so that nothing remembered is used again."""
         self.epoch += 1
 
     def snapshot(self) -> SessionState:
         """Return a copy that later changes do not reach."""
-        return SessionState(self.tier, self.taint, self.epoch)
+        copy = SessionState(self.tier, self.taint, self.epoch)
+        copy.exhausted = self.exhausted
+        return copy
