@@ -161,6 +161,14 @@ def join_new_session_keyring() -> None:
     _call("keyctl", ctypes.c_int(KEYCTL_JOIN_SESSION_KEYRING), ctypes.c_char_p(None))
 
 
+def refuse_input(fd: int) -> None:
+    """Attach a socket filter that drops everything that arrives, as socket(7), SO_ATTACH_FILTER."""
+    sol_socket, so_attach_filter = 1, 26
+    drop = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)  # BPF_RET | BPF_K, 0 bytes kept
+    program = struct.pack("@HP", 1, ctypes.addressof(drop))
+    _check("setsockopt", _libc.setsockopt(fd, sol_socket, so_attach_filter, program, len(program)))
+
+
 def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
     """Close all descriptors from `first` to `last`, both included."""
     _call("close_range", ctypes.c_uint(first), ctypes.c_uint(last), ctypes.c_uint(0))

@@ -20,14 +20,13 @@ import msgspec
 
 from gmcp_sandbox.audit.intake import Intake
 from gmcp_sandbox.audit.segments import list_segments, open_segment, segment_name
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
 from gmcp_sandbox.errors import AuditError
-from gmcp_sandbox.pipeline.trust import HOSTS
 
 NAME = "index.sqlite"
 _VERSION = 1
 _PATHS = tuple(tool.value for tool in Tool if tool.startswith(("fs.", "proc.")))
-_HOSTS = tuple(sorted(tool.value for tool in HOSTS))
+_HOSTS = tuple(sorted(tool.value for tool in NETWORK_TOOLS))
 _SCHEMA = """
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, agent TEXT NOT NULL DEFAULT '');
 CREATE TABLE files (session INTEGER, segment INTEGER, inode INTEGER, read_to INTEGER, PRIMARY KEY (session, segment));

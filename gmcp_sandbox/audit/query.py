@@ -21,8 +21,8 @@ from gmcp_sandbox.audit.entries import AgainEntry, CallEntry, Entry, EventEntry,
 from gmcp_sandbox.audit.record import MAX_LINE
 from gmcp_sandbox.audit.segments import is_log_directory, list_segments, open_segment, segment_name
 from gmcp_sandbox.audit.writer import REPEATABLE, REPEATS
+from gmcp_sandbox.calls.tools import NETWORK_TOOLS
 from gmcp_sandbox.errors import AuditError
-from gmcp_sandbox.pipeline.trust import HOSTS
 
 _TAIL_SLACK = 128
 """More than what a hash adds to a body: a line so long may still be referred to."""
@@ -58,12 +58,16 @@ class Selection(msgspec.Struct, frozen=True):
             (not self.denied or entry.outcome == "deny")
             and (self.tool is None or _glob(self.tool).match(entry.tool) is not None)
             and (self.path is None or _glob(self.path).match(entry.object) is not None)
-            and (self.host is None or (entry.tool in HOSTS and _glob(self.host).match(entry.object) is not None))
+            and (self.host is None or _is_host(entry, self.host))
             and (self.layer is None or _glob(self.layer).match(entry.layer or "") is not None)
         )
 
 
 EVERYTHING = Selection()
+
+
+def _is_host(entry: CallEntry, pattern: str) -> bool:
+    return entry.tool in NETWORK_TOOLS and _glob(pattern).match(entry.object) is not None
 
 
 @lru_cache(maxsize=16)

@@ -100,17 +100,21 @@ class DnsResolve(Arguments, frozen=True):
 
 
 class NetConnect(Arguments, frozen=True):
-    """Open a TCP connection to the call's object, a name or a literal address."""
+    """Open a TCP connection to the call's object, a name or a literal address; or carry opaque bytes on it."""
 
     port: int
     address: str | None = None
+    raw: Literal["unknown", "server_first", "silent", "upgrade", "connect"] | None = None
+    """None: open it. Else why the open flow is about to carry bytes that are neither TLS nor HTTP."""
 
 
 class NetSend(Arguments, frozen=True):
-    """Start a UDP flow, or send an ICMP echo (port None)."""
+    """Start a UDP flow, send an ICMP echo (port None), or send a packet of a kind that nobody may send."""
 
-    protocol: Literal["udp", "icmp"]
+    protocol: Literal["udp", "icmp", "other"]
     port: int | None = None
+    fault: str | None = None
+    """What is wrong with the packet; never granted."""
 
 
 class TlsHello(Arguments, frozen=True):
@@ -118,6 +122,12 @@ class TlsHello(Arguments, frozen=True):
 
     server_name: str | None
     port: int
+    alpn: tuple[str, ...] = ()
+    """Protocols that the client offers."""
+    ech: bool = False
+    """Encrypted ClientHello is offered or feigned: the name inside, if there is one, is not known."""
+    fault: str | None = None
+    """Why the bytes are no ClientHello that can be judged; never granted."""
 
 
 class HttpRequest(Arguments, frozen=True):
@@ -128,6 +138,12 @@ class HttpRequest(Arguments, frozen=True):
     port: int
     headers: tuple[str, ...] = ()
     """Header names only, lower case; values may be secret."""
+    scheme: Literal["http", "https"] = "http"
+    """`https`: inside of an intercepted TLS flow."""
+    authority: str | None = None
+    """The host that the request itself names, lower case, without its port."""
+    fault: str | None = None
+    """Why the request cannot be passed on as it stands; never granted."""
 
 
 class McpCall(Arguments, frozen=True):

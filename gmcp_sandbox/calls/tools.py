@@ -30,3 +30,7 @@ class Tool(enum.StrEnum):
     MCP_LIST = "mcp.list"
     MCP_READ = "mcp.read"
     MCP_PROMPT = "mcp.prompt"
+
+
+NETWORK_TOOLS = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
+"""Those whose object is a host."""

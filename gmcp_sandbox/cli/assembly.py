@@ -30,7 +30,10 @@ from gmcp_sandbox.policy.state import SessionState
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.monitor.session import Service
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.net.publish import Publisher
+    from gmcp_sandbox.net.service import Network
     from gmcp_sandbox.probe.gate import Gate
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
@@ -47,6 +50,9 @@ class Assembled(NamedTuple):
     pipeline_of: Callable[[Profile], Pipeline]
     """Makes the layers of another profile, around the same gate."""
     gate: Gate | None = None
+    network: Network | None = None
+    publisher: Publisher | None = None
+    ssh: Service | None = None
 
 
 def open_log(

@@ -16,12 +16,14 @@ import msgspec
 
 from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.cli.prepared import Preparation
+from gmcp_sandbox.cli.sshsupply import SSH_VARIABLES, find_supply
 from gmcp_sandbox.errors import AgentError, UsageError
 from gmcp_sandbox.monitor.interpreters import find_python
 from gmcp_sandbox.monitor.profiles import files_of, is_path, load_profile, state_of
 from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
 from gmcp_sandbox.monitor.semantics import installed_manifest, model_directory
 from gmcp_sandbox.monitor.statedir import state_root
+from gmcp_sandbox.net.publications import parse_publications
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.proc.environment import allowed_environment
 from gmcp_sandbox.proc.identity import Identity
@@ -54,6 +56,9 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     if profile.explain:
         resolved = msgspec.structs.replace(resolved, mounts=(*resolved.mounts, EXPLANATIONS_MOUNT))
     agent = args.name or Path(args.command[0]).stem
+    ssh = find_supply(profile.net, home, environ)
+    if ssh is not None:
+        program = msgspec.structs.replace(program, environment=program.environment | SSH_VARIABLES)
     return Preparation(
         agent,
         str(workspace),
@@ -65,6 +70,8 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
         reference=files[-1] if is_path(args.profile) else args.profile,
         profile_files=files,
         profile_state=state,
+        published=parse_publications(args.publish),
+        ssh=ssh,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gmcp_sandbox.cli.sshsupply import SshSupply
+from gmcp_sandbox.net.publications import Publication
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.view import View
 from gmcp_sandbox.proc.identity import Identity
@@ -19,6 +21,8 @@ class Preparation(msgspec.Struct, frozen=True):
         reference: What names the profile, so that it can be read again: a name, or an absolute path.
         profile_files: Absolute host paths of the files that it was read from, its own last; none for a shipped one.
         profile_state: Of these files right before they were read (`monitor.profiles.state_of`).
+        published: Ports of the sandbox that the host's loopback shows.
+        ssh: The user's ssh-agent, where the profile names hosts for it.
     """
 
     agent: str
@@ -31,3 +35,5 @@ class Preparation(msgspec.Struct, frozen=True):
     reference: str = "default"
     profile_files: tuple[str, ...] = ()
     profile_state: tuple[tuple[int, ...] | None, ...] = ()
+    published: tuple[Publication, ...] = ()
+    ssh: SshSupply | None = None

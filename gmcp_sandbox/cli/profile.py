@@ -128,17 +128,27 @@ def _print(profile: Profile) -> None:
     for capability in profile.capabilities:
         objects = "" if capability.objects is None else " under " + " ".join(map(_safe, capability.objects))
         print(f"  {' '.join(capability.tools)} on {' '.join(capability.labels)}{objects}")
+    print("\nnetwork")
+    for line in _network_lines(profile):
+        print(f"  {line}")
     print("\nlabels by path")
     for label in dict.fromkeys(rule.label.name for rule in profile.path_rules):
         count = sum(rule.label.name == label for rule in profile.path_rules)
         print(f"  {label:<10} {count} globs")
     print("\nrates")
     for rate in profile.rates:
-        print(f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}")
+        hosts = "" if rate.hosts is None else " to " + " ".join(map(_safe, rate.hosts))
+        print(f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{hosts}")
     print("\nprinciples")
     for rule in profile.rules:
         print(f"  {rule.effect:<5} {rule.id}: {_safe(rule.text)}")
     print("\nenvironment\n  " + " ".join(profile.environment.allow))
+
+
+def _network_lines(profile: Profile) -> list[str]:
+    from gmcp_sandbox.policy.describe import describe_network
+
+    return [_safe(line) for line in describe_network(profile.net)]
 
 
 def _explain(profile: Profile, args: argparse.Namespace) -> None:

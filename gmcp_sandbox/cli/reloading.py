@@ -41,6 +41,7 @@ _WAITS = (
     "nested",
     "audit",
     "probe",
+    "net",
 )
 """What an agent that runs was started with."""
 

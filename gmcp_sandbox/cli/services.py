@@ -69,13 +69,23 @@ class Services:
         if gate is not None:
             services.append(lambda: self._run_model(gate.engine))
         seconds = self._assembled.profile.limits.wall_seconds
+        network = self._assembled.network
+        if network is not None:
+            services.append(network.run)
+        publisher = self._assembled.publisher
+        if publisher is not None:
+            services.append(publisher.run)
+        if self._assembled.ssh is not None:
+            services.append(self._assembled.ssh)
         if seconds is not None:
             services.append(lambda: end_after(self._session, seconds))
         return await self._session.run(*services)
 
     async def _serve_files(self) -> None:
         self._started.begin()  # the kernel queues requests until the connection is served, a moment from now
-        await serve(self._assembled.filesystem, self._fuse_fd, self._on_failure)
+        network = self._assembled.network
+        urgent = () if network is None else network.urgent
+        await serve(self._assembled.filesystem, self._fuse_fd, self._on_failure, urgent)
         # Process 1 tells how the agent ended, and its own end takes the mount away: the two arrive in either order.
         await trio.sleep(_GRACE_SECONDS)
         self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))

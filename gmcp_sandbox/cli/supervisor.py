@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from gmcp_sandbox.cli.sshsupply import answer_for
 from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
@@ -27,12 +28,18 @@ from gmcp_sandbox.proc.filter import load_library
 if TYPE_CHECKING:
     from gmcp_sandbox.audit.encode import JSON
     from gmcp_sandbox.audit.writer import AuditWriter
+    from gmcp_sandbox.cli.assembly import Assembled
     from gmcp_sandbox.cli.orders import Orders
+    from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.probe.gate import Gate
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
+
+
+_NO_NETWORK = "none but its own loopback"
+_NETWORK = "TUN, pump and relay without capabilities (seccomp allow-list), gateway namespace without a way out"
 
 
 def supervise(front: Channel) -> NoReturn:
@@ -79,14 +86,28 @@ def _obey(front: Channel) -> dict[str, Any]:
     if taken is None:
         os._exit(0)
     orders, stdio, agent_line = taken
-    started = proc_launch.start(plan_of(orders.prepared, stdio), agent_line)
+    prepared, outfit = _fit_out(orders.prepared, orders.session_dir)
+    started = proc_launch.start(plan_of(prepared, stdio), agent_line)
     try:
-        return _serve(orders, started, front, has_person=stdio.agent_side[0] is None)
+        orders = msgspec.structs.replace(orders, prepared=prepared)
+        return _serve(orders, started, front, outfit, has_person=stdio.agent_side[0] is None)
     finally:
         started.kill()
 
 
-def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool) -> dict[str, Any]:
+def _fit_out(prepared: Preparation, session: SessionDir) -> tuple[Preparation, Outfit | None]:
+    """Make what a network has to have before the agent's environment is fixed; a session without one pays nothing."""
+    if prepared.profile.net is None:
+        return prepared, None
+    from gmcp_sandbox.cli.outfit import fit_out, with_variables
+
+    outfit = fit_out(prepared.profile.net, session)
+    return with_variables(prepared, outfit), outfit
+
+
+def _serve(
+    orders: Orders, started: Launch, report: Channel, outfit: Outfit | None = None, *, has_person: bool
+) -> dict[str, Any]:
     """Run the session on a launch that has begun; return the last message to the front."""
     prepared, session = orders.prepared, orders.session_dir
     from gmcp_sandbox.cli.assembly import assemble, open_log
@@ -96,6 +117,8 @@ def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool
     from gmcp_sandbox.probe.question import Surroundings
 
     started.map_ids(prepared.identity)
+    if outfit is not None:
+        importlib.import_module("gmcp_sandbox.cli.networking")  # while the set-up process mounts
     remarks: list[str] = []
     around = Surroundings(prepared.workspace, prepared.home)
     gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
@@ -112,6 +135,7 @@ def _serve(orders: Orders, started: Launch, report: Channel, *, has_person: bool
         explanations = Explanations(report)
         scratch = fds.get("scratch")
         assembled = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
+        assembled = _connected(assembled, prepared, outfit, fds)
         with open_control(session) as line:
             services = Services(assembled, started, report, fds["fuse"])
             ending = trio.run(services.run, prepared, line)
@@ -148,6 +172,24 @@ def seal(audit: AuditWriter, session: SessionDir, outcome: dict[str, JSON]) -> N
     enter(str(session.state), line, load_key(str(session.state / KEYS)))
 
 
+def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | None, fds: dict[str, int]) -> Assembled:
+    """Add what leads out of the sandbox and into it, as far as the session has it. Raises HostError."""
+    audit = assembled.audit
+    if outfit is not None:
+        from gmcp_sandbox.cli.networking import build_network
+
+        network = build_network(prepared, assembled.monitor, audit, outfit, (fds["pump"], fds["relay"]))
+        assembled.monitor.state.watch(network.reconsider)
+        assembled = assembled._replace(network=network)
+    if prepared.published:
+        from gmcp_sandbox.cli.publishing import open_ports
+
+        assembled = assembled._replace(publisher=open_ports(prepared, audit, fds["door"]))
+    if prepared.ssh is not None:
+        assembled = assembled._replace(ssh=answer_for(prepared.ssh, audit, fds["ssh-agent"]))
+    return assembled
+
+
 def describe(prepared: Preparation) -> Meta:
     """Return what `ps` shows of this session. The caller is its supervisor."""
     from gmcp_sandbox.audit.redact import redact_words
@@ -174,7 +216,7 @@ def enforced(prepared: Preparation, gate: Gate | None = None) -> dict[str, str]:
         "namespaces": "user, mount, pid, network, ipc, uts, cgroup",
         "ids": kind,
         "filesystem": "FUSE, noexec but for bound trees",
-        "network": "none but its own loopback",
+        "network": _NO_NETWORK if prepared.profile.net is None else _NETWORK,
         "seccomp": "refusal list",
         "capabilities": "none",
         "probe": "no model" if gate is None else f"model {gate.scoring.manifest.model.blake3[:16]}",

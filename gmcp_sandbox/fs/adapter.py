@@ -298,8 +298,10 @@ class Caches:
         pyfuse3.invalidate_entry(parent, name)
 
 
-async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
+async def serve(core: Core, fuse_fd: int, failed: Failed, urgent: tuple[int, ...] = ()) -> None:
     """Serve a mounted FUSE descriptor until its mount is gone.
+
+    Other tasks get their turn as soon as one of the `urgent` descriptors can be read.
 
     Sets the process's umask to 0: the agent's kernel applied the agent's umask already. When it is cancelled, requests
     are answered for as long as a thread has the kernel drop something (`revocation.py`, 2).
@@ -311,7 +313,7 @@ async def serve(core: Core, fuse_fd: int, failed: Failed) -> None:
     os.umask(0)
     pyfuse3.init(adapter, f"/dev/fd/{fuse_fd}", options=set())
     try:
-        with poll_first(pyfuse3, fuse_fd):
+        with poll_first(pyfuse3, fuse_fd, urgent):
             await _serve_and_take_back(core)
     finally:
         pyfuse3.close(unmount=False)

@@ -14,6 +14,7 @@ absent. Only scratch trees of dead sessions are ever removed here, never a log.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -31,6 +32,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 KEYS = "keys"
 DERIVED = "derived"
 _ID = re.compile(r"[0-9a-f]{8}")
+KEY_BYTES = 32
+"""Of the key for fake addresses."""
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -178,6 +181,23 @@ class StateDir:
             _own_directory(directory)
         return self._agents / agent / "home"
 
+    def names_key(self) -> bytes:
+        """Return the key by which fake addresses are derived from names, made when it is missing.
+
+        Raises:
+            HostError: It cannot be made or read, or is no key.
+        """
+        path = self.path / "names.key"
+        try:
+            if not path.exists():
+                _make_file(path, secrets.token_bytes(KEY_BYTES))
+            key = path.read_bytes()
+        except OSError as error:
+            raise HostError(f"cannot use {path}", cause=error.strerror or str(error)) from None
+        if len(key) != KEY_BYTES:
+            raise HostError(f"{path} is no key", cause=f"it has {len(key)} bytes", hint=f"rm {path}")
+        return key
+
     def collect(self) -> list[str]:
         """Remove the scratch trees of sessions that are dead; return their ids."""
         collected = []
@@ -227,6 +247,19 @@ def _own_directory(path: Path) -> None:
         raise HostError(f"{path} belongs to another user", hint="set XDG_STATE_HOME to a directory of your own")
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise HostError(f"{path} can be written by others", hint=f"chmod 700 {path}")
+
+
+def _make_file(path: Path, content: bytes) -> None:
+    """Make a file in one step; one that is there already, because another session was quicker, stays."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _replace_file(path: Path, content: bytes) -> None:

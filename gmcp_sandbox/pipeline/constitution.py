@@ -21,10 +21,10 @@ import msgspec
 
 from gmcp_sandbox.calls.arguments import ProcExec
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.layer import allow
-from gmcp_sandbox.pipeline.trust import CHANGING, HOSTS, LOOKING, second_path
+from gmcp_sandbox.pipeline.trust import CHANGING, LOOKING, second_path
 from gmcp_sandbox.policy.conditions import Condition, ConditionError
 from gmcp_sandbox.policy.counters import Window
 from gmcp_sandbox.policy.match import compile_globs, compile_hosts
@@ -230,7 +230,7 @@ def _tools(rule: Rule) -> frozenset[Tool]:
     if rule.paths is not None:
         tools &= _PATHS
     if rule.hosts is not None:
-        tools &= HOSTS
+        tools &= NETWORK_TOOLS
     if rule.argv is not None:
         tools &= {Tool.PROC_EXEC}
     return tools

@@ -41,6 +41,7 @@ ARGV_CHARS = 4 << 20
 """Twice what Linux lets execve take by default (a quarter of the 8 MiB stack limit)."""
 JSON_CHARS = 4 << 20
 URI_CHARS = 64 << 10
+ALPN_NAMES = 64
 
 _SURE_CHARS = PATH_BYTES // 4
 """A str of so many characters has at most PATH_BYTES bytes."""
@@ -170,19 +171,28 @@ def _resolve(args: Arguments) -> bool:
 
 def _connect(args: Arguments) -> bool:
     to = cast("NetConnect", args)
-    return _is_port(to.port) and (to.address is None or is_host(to.address))
+    return _is_port(to.port) and (to.address is None or is_host(to.address)) and to.raw in _RAW
+
+
+_RAW = frozenset({None, "unknown", "server_first", "silent", "upgrade", "connect"})
 
 
 def _send(args: Arguments) -> bool:
     to = cast("NetSend", args)
-    if to.protocol == "icmp":
-        return to.port is None
-    return str(to.protocol) == "udp" and _is_port(to.port)
+    kind = str(to.protocol)
+    if kind == "udp":
+        return _is_port(to.port)
+    return to.port is None and (kind == "icmp" or (kind == "other" and to.fault is not None))
 
 
 def _hello(args: Arguments) -> bool:
     hello = cast("TlsHello", args)
-    return _is_port(hello.port) and (hello.server_name is None or is_host(hello.server_name))
+    return (
+        _is_port(hello.port)
+        and (hello.server_name is None or is_host(hello.server_name))
+        and len(hello.alpn) <= ALPN_NAMES
+        and all(0 < len(name) <= 255 and _is_text(name, 255) for name in hello.alpn)
+    )
 
 
 def _http(args: Arguments) -> bool:
@@ -192,6 +202,8 @@ def _http(args: Arguments) -> bool:
         and _is_text(request.path, URI_CHARS)
         and _is_port(request.port)
         and all(_TOKEN.fullmatch(name) for name in request.headers)
+        and request.scheme in ("http", "https")
+        and (request.authority is None or is_host(request.authority))
     )
 
 
@@ -234,6 +246,9 @@ _BOUNDS: dict[Tool, tuple[Callable[[str], bool], Callable[[Arguments], bool]]] =
     Tool.MCP_PROMPT: (_is_mcp_object, _mcp),
 }
 
+_MESSAGES = frozenset({Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
+"""Tools whose calls speak of bytes that a shell had to parse, and may not have understood or not want."""
+
 _CHECKS: dict[Tool, _Check] = {tool: (ARGUMENTS[tool], *_BOUNDS[tool]) for tool in Tool}
 
 
@@ -247,6 +262,7 @@ class Schema:
         self._arguments = deny(self.name, "arguments", "arguments of another tool")
         self._object = deny(self.name, "object", "not a well-formed object of this tool")
         self._bounds = deny(self.name, "bounds", "an argument is out of its bounds")
+        self._malformed = deny(self.name, "malformed", "the message is not one that can be judged")
 
     def judge(self, call: ToolCall, state: SessionState) -> Verdict:
         """Allow what is well-formed."""
@@ -257,4 +273,6 @@ class Schema:
             return self._object
         if not is_in_bounds(call.args):
             return self._bounds
+        if call.tool in _MESSAGES and cast("NetSend | TlsHello | HttpRequest", call.args).fault is not None:
+            return self._malformed
         return self._allow

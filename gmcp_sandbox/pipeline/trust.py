@@ -6,7 +6,8 @@ grant for both of its paths.
 
 Tiers: looking needs none beyond the grant; changing and running need `limited`; what the user or the host will trust
 later (private files, watched files) needs `standard` to change; secrets and the system need `trusted`. Reading a secret
-needs `trusted`, too: a profile that grants it to a lower tier contradicts itself, and the lower of both holds.
+needs `trusted`, too: a profile that grants it to a lower tier contradicts itself, and the lower of both holds. Hosts
+need `limited`, and are granted by `[net]` alone (`pipeline/reach.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import cast
 
 from gmcp_sandbox.calls.arguments import FsCreate, FsRename
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, Label
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, Label
+from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Verdict
 from gmcp_sandbox.pipeline.layer import allow, deny
-from gmcp_sandbox.policy.match import compile_globs, compile_hosts
+from gmcp_sandbox.pipeline.reach import Reach
+from gmcp_sandbox.policy.match import compile_globs
 from gmcp_sandbox.policy.profile import Capability, Profile, Tier
 from gmcp_sandbox.policy.state import SessionState
 
@@ -28,9 +30,6 @@ LOOKING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ})
 CHANGING = frozenset({Tool.FS_WRITE, Tool.FS_CREATE, Tool.FS_DELETE, Tool.FS_RENAME, Tool.FS_SETATTR})
 _NAMING = frozenset({Tool.FS_RENAME, Tool.FS_CREATE})
 _OUTSIDE = OUTSIDE.rank
-HOSTS = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
-"""Tools whose object is a host."""
-
 _CHANGE_TIERS = {
     "scratch": Tier.UNTRUSTED,
     "workspace": Tier.LIMITED,
@@ -70,6 +69,7 @@ class Trust:
     def __init__(self, profile: Profile) -> None:
         self._tier = profile.tier
         self._cells = _compile(profile.capabilities)
+        self._reach = Reach(profile.net)
         self._allow = allow(self.name)
         self._outside = deny(self.name, "outside_view")
         self._no_capability = deny(self.name, "no_capability")
@@ -83,6 +83,8 @@ class Trust:
             return self._outside
         if call.tool in _NAMING and cast("FsRename | FsCreate", call.args).lowers:
             return self._lowers
+        if call.tool in NETWORK_TOOLS:
+            return self._judge_host(call, state)
         cell = self._cells[call.tool].get(label.name)
         if cell is None:
             return self._no_capability
@@ -104,6 +106,14 @@ class Trust:
             for label, (tier, _matcher) in cells.items()
             if is_now < tier <= was
         }
+
+    def _judge_host(self, call: ToolCall, state: SessionState) -> Verdict:
+        tier = demanded(call.tool, call.label)
+        if tier > state.tier or tier > self._tier:
+            return self._too_low[tier]
+        if call.label != NETWORK:
+            return self._no_capability
+        return self._reach.judge(call, state)
 
 
 def second_path(call: ToolCall) -> str | None:
@@ -140,8 +150,6 @@ def _compile(capabilities: Iterable[Capability]) -> dict[Tool, dict[str, _Cell]]
 
 
 def _matcher(tool: Tool, patterns: list[str]) -> Matcher:
-    if tool in HOSTS:
-        return compile_hosts(patterns)
     if tool.startswith("mcp."):
         # `server/tool` has no leading slash, and `server/*` must not match `other/server/x`.
         matches = compile_globs("**" if pattern in ("*", "**") else "/" + pattern.lstrip("/") for pattern in patterns)

@@ -13,23 +13,9 @@ from msgspec import Meta
 
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.approving import ApproverKind
+from gmcp_sandbox.policy.nettables import NET_REPLACEABLE, NetTable
 from gmcp_sandbox.policy.profile import Caching, MountMode
-
-Text = Annotated[str, Meta(min_length=1)]
-Words = Annotated[tuple[str, ...], Meta(min_length=1)]
-Globs = Annotated[
-    tuple[str, ...], Meta(min_length=1, description="Globs over sandbox paths; anchored with a leading slash.")
-]
-Tools = Annotated[tuple[Tool, ...], Meta(min_length=1, description="Tools, by name.")]
-Labels = Annotated[tuple[str, ...], Meta(min_length=1, description="Labels, by name.")]
-Path = Annotated[str, Meta(min_length=1, description="Absolute path; `${workspace}`, `${home}` and `${user}` stand.")]
-Size = Annotated[int | str, Meta(description='Bytes, or text such as "512MiB".')]
-Count = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all tables: unknown keys are errors."""
+from gmcp_sandbox.policy.tables import Count, Globs, Labels, Name, Path, Size, Table, Text, Tools, Words
 
 
 class MountTable(Table, frozen=True):
@@ -76,6 +62,7 @@ class RateTable(Table, frozen=True):
     per_second: Annotated[float, Meta(gt=0)]
     burst: Count
     labels: Labels | None = None
+    hosts: Annotated[Words | None, Meta(description="Hosts that it is about; any when absent.")] = None
 
 
 class CountTable(Table, frozen=True):
@@ -116,7 +103,7 @@ class RuleTable(Table, frozen=True):
     args: Annotated[
         dict[str, str | int | bool],
         Meta(description="Values that arguments of the tools must have; see `gmcp-sandbox tools --schema`."),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     counts: Annotated[tuple[CountTable, ...], Meta(description="How much was done lately.")] = ()
     when: Annotated[Text | None, Meta(description="CEL over `call`, `session` and `counts`; true or false.")] = None
     tier: Annotated[Literal["untrusted", "limited", "standard"] | None, Meta(description="Where `demote` leads.")] = (
@@ -226,6 +213,7 @@ REPLACEABLE = (
     "host_floor",
     "audit.redact",
     "approvals.grants",
+    *NET_REPLACEABLE,
 )
 """Lists that a file adds to, or replaces when it names them in `replaces`."""
 
@@ -261,3 +249,4 @@ class Document(Table, frozen=True):
     probe: ProbeTable = ProbeTable()
     audit: AuditTable = AuditTable()
     approvals: ApprovalsTable = ApprovalsTable()
+    net: NetTable | None = None

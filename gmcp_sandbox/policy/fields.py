@@ -17,7 +17,8 @@ import typing
 import msgspec
 
 from gmcp_sandbox.errors import ProfileError
-from gmcp_sandbox.policy.document import Document, Table
+from gmcp_sandbox.policy.document import Document
+from gmcp_sandbox.policy.tables import Table
 
 Key = tuple[str | int, ...]
 """Where a value stands: names of tables and numbers in lists."""
@@ -162,13 +163,22 @@ def _line_of(text: str, key: Key) -> int | None:
 def _scope(lines: list[str], key: Key) -> tuple[int | None, list[tuple[int, str]]]:
     """Return the number of the header line of the table that holds a key, and the numbered lines of that table."""
     numbered = list(enumerate(lines, 1))
-    if len(key) < 2 or not isinstance(key[0], str):
-        return None, numbered
-    wanted = key[1] if isinstance(key[1], int) else 0
-    header = re.compile(rf"\s*\[+\s*[\"']?{re.escape(key[0])}[\"']?\s*[\].]")
-    starts = [index for index, line in enumerate(lines) if header.match(line)]
-    if wanted >= len(starts):
-        return None, numbered
-    start = starts[wanted]
-    end = next((index for index in range(start + 1, len(lines)) if lines[index].lstrip().startswith("[")), len(lines))
-    return start + 1, numbered[start:end]
+    at = next((index for index, part in enumerate(key) if isinstance(part, int)), None)
+    names = [str(part) for part in (key[:-1] if at is None else key[:at])]
+    wanted = 0 if at is None else int(key[at])
+    while names:
+        starts = _headers(lines, names)
+        if wanted < len(starts):
+            start = starts[wanted]
+            ends = (index for index in range(start + 1, len(lines)) if lines[index].lstrip().startswith("["))
+            return start + 1, numbered[start : next(ends, len(lines))]
+        names.pop()
+        wanted = 0
+    return None, numbered
+
+
+def _headers(lines: list[str], names: list[str]) -> list[int]:
+    """Return the indices of the lines that open the table of this name, or one below it."""
+    dotted = r"\s*\.\s*".join(rf"[\"']?{re.escape(name)}[\"']?" for name in names)
+    header = re.compile(rf"\s*\[+\s*{dotted}\s*[\].]")
+    return [index for index, line in enumerate(lines) if header.match(line)]

@@ -14,7 +14,6 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.profile import Caching, MountMode, Profile
 
 _CHANGING = frozenset({Tool.FS_WRITE, Tool.FS_CREATE, Tool.FS_DELETE, Tool.FS_RENAME, Tool.FS_SETATTR})
-_LEAVING = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.HTTP_REQUEST, Tool.MCP_CALL})
 _TELLING = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|API_?KEY|PRIVATE|_KEY$|^AWS_|^AZURE_|^GOOGLE_|^GITHUB_|^SSH_")
 
 
@@ -78,11 +77,28 @@ def _environment(profile: Profile, _home: str) -> Iterator[Finding]:
 
 
 def _leaks(profile: Profile, _home: str) -> Iterator[Finding]:
-    may_leave = any(_LEAVING & set(one.tools) for one in profile.capabilities)
+    may_leave = profile.net is not None or any(Tool.MCP_CALL in one.tools for one in profile.capabilities)
     reads_secrets = any(Tool.FS_READ in one.tools and "secret" in one.labels for one in profile.capabilities)
     is_ruled = any(rule.taint and "secret" in rule.taint for rule in profile.rules)
     if may_leave and reads_secrets and not is_ruled:
         yield Finding("rules", "secrets can be read and hosts reached, and no rule on taint stands between")
+
+
+def _network(profile: Profile, _home: str) -> Iterator[Finding]:
+    if profile.net is None:
+        return
+    for index, rule in enumerate(profile.net.allow):
+        key = f"net.allow[{index}]"
+        stars = [host for host in rule.hosts if "*" in host]
+        if stars and rule.addresses:
+            text = f"whoever owns a name that {stars[0]} covers can point it at {', '.join(rule.addresses)}"
+            yield Finding(key, text, "name the hosts of `addresses` in full")
+        if "*" in rule.hosts and rule.raw:
+            yield Finding(key, "anything may be sent to any host", "name the hosts of `raw = true`")
+        if any(text.startswith(("127.", "::1")) for text in rule.addresses):
+            yield Finding(key, "the host's loopback can be reached by a name", "use [[net.services]]")
+    if profile.net.proxy_resolves:
+        yield Finding("net.proxy_resolves", "the proxy alone decides which address a name leads to")
 
 
 def _rates(profile: Profile, _home: str) -> Iterator[Finding]:
@@ -96,5 +112,6 @@ _LOOKS: tuple[Callable[[Profile, str], Iterator[Finding]], ...] = (
     _exec_right,
     _environment,
     _leaks,
+    _network,
     _rates,
 )

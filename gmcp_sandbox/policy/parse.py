@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from blake3 import blake3
 
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.policy.approving import ApprovalPolicy, Grant, compile_grants
 from gmcp_sandbox.policy.auditing import AuditPolicy, PatternError, compile_redaction
@@ -26,6 +26,7 @@ from gmcp_sandbox.policy.build import Builder
 from gmcp_sandbox.policy.document import REPLACEABLE, ApprovalsTable, AuditTable, Document, LimitsTable
 from gmcp_sandbox.policy.fields import Key, Source, read_document, suggest
 from gmcp_sandbox.policy.hosts import GlobError
+from gmcp_sandbox.policy.netbuild import NetDraft
 from gmcp_sandbox.policy.profile import (
     Capability,
     Demotion,
@@ -77,6 +78,7 @@ class Draft:
             name: {} for name in ("home.files", "environment.allow", "host_floor", "audit.redact")
         }
         self._set: dict[str, str] = {}
+        self._net = NetDraft()
 
     def join(self, builder: Builder, document: Document) -> None:
         """Add one file."""
@@ -101,6 +103,7 @@ class Draft:
         self._tables["limits"] |= _limits(builder, document.limits)
         probe = msgspec.structs.asdict(document.probe)
         self._tables["probe"] |= {name: value for name, value in probe.items() if value is not None}
+        self._net.join(builder, document.net)
 
     def _take(self, name: str, value: object) -> None:
         if value is not None:
@@ -118,6 +121,7 @@ class Draft:
             "approvals.grants": self._grants,
             "environment.set": self._set,
             **self._lists,
+            **self._net.parts(),
         }
         builder.refuse_duplicates(names, ("replaces",))
         for name in names:
@@ -155,6 +159,8 @@ class Draft:
         ):
             if not is_there:
                 raise source.fault(f"`{key}` is missing", hint="set it, or extend a profile that has it")
+        net = self._net.finish(source)
+        dns = () if net is None else (RateLimit((Tool.DNS_RESOLVE,), net.dns.per_second, net.dns.burst),)
         explain = self._values.get("explain")
         persist = self._values.get("persist", False)
         profile = Profile(
@@ -165,7 +171,7 @@ class Draft:
             symlinks=tuple(self._symlinks.items()),
             path_rules=tuple(self._paths),
             capabilities=tuple(self._capabilities),
-            rates=tuple(self._rates),
+            rates=(*self._rates, *dns),
             rules=tuple(self._rules.values()),
             environment=Environment(tuple(self._lists["environment.allow"]), self._set),
             limits=Limits(**self._tables["limits"]),
@@ -179,6 +185,7 @@ class Draft:
             demotions=tuple(self._demotions),
             approvals=ApprovalPolicy(grants=tuple(self._grants), **self._tables["approvals"]),
             audit=AuditPolicy(redact=tuple(self._lists["audit.redact"]), **self._tables["audit"]),
+            net=net,
         )
         return msgspec.structs.replace(profile, digest=digest_of(profile))
 
@@ -199,6 +206,9 @@ def _capabilities(builder: Builder, document: Document) -> list[Capability]:
         if "outside" in labels:
             raise builder.fault("nothing can be granted outside of the view", (*key, "labels"))
         objects = builder.objects(table.tools, table.objects, (*key, "objects"))
+        if not NETWORK_TOOLS.isdisjoint(table.tools):
+            hint = "[[net.allow]] names the hosts"
+            raise builder.fault("the network is granted by [net] alone", (*key, "tools"), hint=hint)
         found.append(Capability(table.tools, labels, objects))
     builder.refuse_duplicates(found, ("capabilities",))
     return found
@@ -208,7 +218,10 @@ def _rates(builder: Builder, document: Document) -> list[RateLimit]:
     found = []
     for index, table in enumerate(document.rates):
         labels = builder.labels(table.labels, ("rates", index, "labels"))
-        found.append(RateLimit(table.tools, table.per_second, table.burst, labels))
+        hosts = None if table.hosts is None else builder.hosts(table.hosts, ("rates", index, "hosts"))
+        if hosts is not None and not NETWORK_TOOLS.issuperset(table.tools):
+            raise builder.fault("only tools of the network have hosts", ("rates", index, "hosts"))
+        found.append(RateLimit(table.tools, table.per_second, table.burst, labels, hosts))
     return found
 
 

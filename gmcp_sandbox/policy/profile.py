@@ -14,6 +14,7 @@ from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.approving import ApprovalPolicy
 from gmcp_sandbox.policy.auditing import AuditPolicy
+from gmcp_sandbox.policy.network import Network
 
 
 class Tier(enum.IntEnum):
@@ -90,12 +91,13 @@ class Capability(msgspec.Struct, frozen=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """A token bucket for calls of these tools (and labels, None: any) together."""
+    """A token bucket for calls of these tools (and labels, and hosts; None: any) together."""
 
     tools: tuple[Tool, ...]
     per_second: float
     burst: int
     labels: tuple[str, ...] | None = None
+    hosts: tuple[str, ...] | None = None
 
 
 class RuleCount(msgspec.Struct, frozen=True):
@@ -214,6 +216,7 @@ class Profile(msgspec.Struct, frozen=True):
         explain: None, or "category": tell the agent which rule family denied.
         host_floor: Facilities that the host must enforce (names of `doctor` findings).
         demotions: Signals that lower the tier.
+        net: What the agent reaches; None: its own loopback and nothing else.
     """
 
     name: str
@@ -237,3 +240,4 @@ class Profile(msgspec.Struct, frozen=True):
     audit: AuditPolicy = AuditPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     demotions: tuple[Demotion, ...] = ()
+    net: Network | None = None

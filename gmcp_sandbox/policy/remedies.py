@@ -16,9 +16,12 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Verdict
 from gmcp_sandbox.policy.approving import Grant, proposals
+from gmcp_sandbox.policy.network import HostRule, Network, Protocol
 from gmcp_sandbox.policy.profile import Capability, Profile, Rule, Tier
 
 _PATHS = ("fs.", "proc.")
+_UNCOVERED = frozenset(f"trust.{word}" for word in ("no_network", "no_host", "port", "literal_address", "raw"))
+"""A grant of the host would cover these."""
 
 
 class Remedy(msgspec.Struct, frozen=True):
@@ -43,12 +46,33 @@ def _of_trust(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | No
     if verdict.reason == "trust.tier":
         tier = Tier[verdict.detail.removeprefix("demands ").upper()]
         return Remedy(f'tier = "{tier.name.lower()}"', msgspec.structs.replace(profile, tier=tier))
+    if verdict.reason in _UNCOVERED:
+        return _of_host(verdict, call, profile)
     if verdict.reason != "trust.no_capability":
         return None
     objects = (_pattern(call),)
     capability = Capability((call.tool,), (call.label.name,), objects)
     text = _table("capabilities", tools=[call.tool.value], labels=[call.label.name], objects=list(objects))
     return Remedy(text, msgspec.structs.replace(profile, capabilities=(*profile.capabilities, capability)))
+
+
+def _of_host(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy:
+    """Grant the host alone, at the port and by the protocol that was asked for; a lookup asks for none."""
+    port = getattr(call.args, "port", None)
+    protocol: Protocol = getattr(call.args, "protocol", "tcp")
+    is_raw = verdict.reason == "trust.raw"
+    ports = ((port, port),) if port is not None else ((443, 443), (80, 80)) if protocol == "tcp" else ()
+    rule = HostRule((call.object,), ports, (protocol,), raw=is_raw)
+    fields: dict[str, object] = {"hosts": [call.object]}
+    if port is not None:
+        fields["ports"] = [port]
+    if protocol != "tcp":
+        fields["protocols"] = [protocol]
+    if is_raw:
+        fields["raw"] = True
+    network = profile.net or Network()
+    network = msgspec.structs.replace(network, allow=(*network.allow, rule))
+    return Remedy(_table("net.allow", **fields), msgspec.structs.replace(profile, net=network))
 
 
 def _of_constitution(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | None:
@@ -111,7 +135,7 @@ def _table(name: str, **fields: object) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a string or list of strings as TOML: JSON's, but for DEL."""
+    """Return a string, number, boolean or a list of them as TOML: JSON's, but for DEL."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(_toml(each) for each in value) + "]"
     return json.dumps(value).replace("\x7f", "\\u007f")

@@ -1,7 +1,7 @@
 """What a session has become: its tier, what it has read and done, and the epoch that numbers each such state.
 
 Invariants:
-- Taint only grows; the tier only falls below what the session began with.
+- Taint and spent budgets only grow; the tier only falls below what the session began with.
 - Two answers of the pure layers under one epoch come from the same taint and tier, so a remembered one is still true.
   What was counted is not part of an epoch: whatever reads a counter is not remembered.
 - Whoever watches is called right after the epoch rose, before anything is answered under it, in the order in which they
@@ -23,7 +23,7 @@ from gmcp_sandbox.policy.profile import Tier
 class SessionState:
     """Mutable, and owned by the event loop: threads get a `snapshot`."""
 
-    __slots__ = ("_listeners", "counters", "epoch", "taint", "taint_names", "tier")
+    __slots__ = ("_listeners", "counters", "epoch", "exhausted", "taint", "taint_names", "tier")
 
     def __init__(self, tier: Tier, taint: frozenset[str] = frozenset(), epoch: int = 1) -> None:
         self.tier = tier
@@ -31,6 +31,8 @@ class SessionState:
         self.taint_names = tuple(sorted(taint))
         """The taint as records spell it."""
         self.epoch = epoch
+        self.exhausted: frozenset[str] = frozenset()
+        """Hosts whose byte budget is spent; `*` when the session's is."""
         self.counters = Counters()
         self._listeners: list[Callable[[], None]] = []
 
@@ -77,6 +79,14 @@ class SessionState:
         """Count what was done: `net.bytes_up` and `net.bytes_down` by host, or what a rule counts."""
         self.counters.add(kind, key, amount, at_ns)
 
+    def exhaust(self, host: str) -> bool:
+        """Remember that a host's byte budget is spent (`*`: the session's); return whether the state changed."""
+        if host in self.exhausted:
+            return False
+        self.exhausted = self.exhausted | {host}
+        self.renew()
+        return True
+
     def renew(self) -> None:
         """Begin a new epoch, so that nothing remembered is used again."""
         self.epoch += 1
@@ -84,6 +94,8 @@ class SessionState:
             listener()
 
     def snapshot(self) -> SessionState:
-        """Return a copy of tier, taint and epoch that later changes do not reach; nobody watches it, its counters are
-        empty."""
-        return SessionState(self.tier, self.taint, self.epoch)
+        """Return a copy of tier, taint, spent budgets and epoch that later changes do not reach; nobody watches it, its
+        counters are empty."""
+        copy = SessionState(self.tier, self.taint, self.epoch)
+        copy.exhausted = self.exhausted
+        return copy

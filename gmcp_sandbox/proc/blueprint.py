@@ -34,10 +34,19 @@ _NAMESPACES = {
 
 
 class Shells(msgspec.Struct, frozen=True):
-    """Steps that other shells bring: the file system and the network mount and configure themselves."""
+    """Steps that other shells bring: the file system and the network mount and configure themselves.
+
+    Attributes:
+        mount_root: Makes the new root.
+        network: In the stage, once it is confined as far as it ever is.
+        helpers: In the stage before everything else: they start processes that get ready meanwhile.
+        gates: In process 1, before it changes its root: they wait for those processes.
+    """
 
     mount_root: Step
     network: tuple[Step, ...] = ()
+    helpers: tuple[Step, ...] = ()
+    gates: tuple[Step, ...] = ()
 
 
 def draw(  # noqa: PLR0913 - the parts of a session, each said by name
@@ -55,6 +64,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
                 MountDev(profile.limits.shm_bytes),
                 MountProc(),
                 *_binds(view),
+                *shells.gates,
                 ChangeRoot(),
             ),
             agent_steps=(
@@ -74,6 +84,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
 
 def _stage_steps(profile: Profile, identity: Identity, shells: Shells) -> Iterator[Step]:
     yield PrivatePropagation()
+    yield from shells.helpers  # before root gives up its id: it alone may open the devices where they are its own
     if identity.is_root:
         yield shells.mount_root  # opens /dev/fuse as host root, which alone may
         yield confine.BecomeNamespaceRoot()  # before the first tmpfs: host root has no id in it

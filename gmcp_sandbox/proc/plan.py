@@ -19,13 +19,15 @@ class Stage:
     Attributes:
         root: Where the new root stands until it is the root.
         fds: Descriptors to be handed to the supervisor, by name.
+        gates: Descriptors that process 1 waits for, by name.
     """
 
-    __slots__ = ("fds", "root")
+    __slots__ = ("fds", "gates", "root")
 
     def __init__(self, root: bytes) -> None:
         self.root = root
         self.fds: dict[str, int] = {}
+        self.gates: dict[str, int] = {}
 
 
 class Step(Protocol):

@@ -30,7 +30,7 @@ def test_list_names_shipped_and_own_profiles(place: Path) -> None:
     (own / "mine.toml").write_text('name = "mine"\nextends = "strict"\ndescription = "Of my own."\n')
     done = profile(place, "list")
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["default", "readonly", "strict", "mine"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["default", "online", "readonly", "strict", "mine"]
     assert "Of my own." in done.stdout
 
 

@@ -56,3 +56,31 @@ async def test_what_is_there_is_taken_without_waiting_and_others_get_their_turn(
     assert turns >= 5
     assert not os.get_blocking(reading)
     os.close(reading)
+
+
+async def test_something_urgent_does_not_stand_behind_requests() -> None:
+    reading, writing = os.pipe()
+    news, bringing = os.pipe()
+    os.write(writing, b"x" * 20)
+    os.write(bringing, b"!")
+    library = Library(reading)
+    taken_before = None
+
+    async def other() -> None:
+        nonlocal taken_before
+        await trio.lowlevel.wait_readable(news)
+        taken_before = library.taken
+        os.read(news, 1)
+
+    with poll_first(library, reading, (news,)):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            await trio.lowlevel.checkpoint()
+            nursery.start_soon(library._session_loop)
+            while library.taken < 20:
+                await trio.lowlevel.checkpoint()
+            os.close(writing)
+    assert taken_before is not None
+    assert taken_before < 20
+    for fd in (reading, news, bringing):
+        os.close(fd)

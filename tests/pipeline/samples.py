@@ -24,6 +24,7 @@ from gmcp_sandbox.calls.arguments import (
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TOOL, WORKSPACE, Label
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.network import HostRule, Network
 from gmcp_sandbox.policy.profile import (
     Capability,
     Environment,
@@ -44,9 +45,9 @@ CAPABILITIES = (
     Capability((Tool.FS_STAT,), ("secret",), ("/w/**",)),
     Capability(FS_CHANGES, ("workspace", "scratch")),
     Capability((Tool.PROC_EXEC,), ("system", "workspace")),
-    Capability(NET, ("network",), ("*.example.com", "example.com")),
     Capability((Tool.MCP_CALL,), ("tool",), ("files/*",)),
 )
+NETWORK_SECTION = Network((HostRule(("*.example.com", "example.com"), ((80, 80), (443, 443))),))
 
 
 def profile(
@@ -55,8 +56,10 @@ def profile(
     capabilities: tuple[Capability, ...] = CAPABILITIES,
     rates: tuple[RateLimit, ...] = (),
     rules: tuple[Rule, ...] = (),
+    net: Network | None = NETWORK_SECTION,
 ) -> Profile:
-    return Profile("test", "00", tier, (), (), (), capabilities, rates, rules, Environment(()), Limits(), ProbePolicy())
+    parts = (Environment(()), Limits(), ProbePolicy())
+    return Profile("test", "00", tier, (), (), (), capabilities, rates, rules, *parts, net=net)
 
 
 def call(

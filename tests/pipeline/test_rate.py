@@ -13,7 +13,7 @@ from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.pipeline.rate import Rate
 from gmcp_sandbox.policy.profile import RateLimit, Tier
 from gmcp_sandbox.policy.state import SessionState
-from tests.pipeline.samples import READ, STAT
+from tests.pipeline.samples import READ, STAT, connect
 
 STATE = SessionState(Tier.STANDARD)
 SECOND = 1_000_000_000
@@ -69,3 +69,10 @@ def test_never_more_than_burst_and_rate(times, burst, per_second):
 @pytest.mark.parametrize("burst", [1, 7])
 def test_a_full_bucket_gives_its_burst(burst):
     assert sum(answers(Rate([RateLimit((Tool.FS_STAT,), 0.001, burst)]), *[0] * 20)) == burst
+
+
+def test_a_limit_of_hosts_leaves_others_alone():
+    rate = Rate([RateLimit((Tool.NET_CONNECT,), 1.0, 1, None, ("*.example.com",))])
+    assert answers(rate, 0, 0, asked=connect("a.example.com")) == [True, False]
+    assert answers(rate, 0, asked=connect("b.example.com")) == [False]
+    assert answers(rate, 0, 0, asked=connect("example.org")) == [True, True]

@@ -13,8 +13,10 @@ from gmcp_sandbox.calls.arguments import (
     FsSetattr,
     FsStat,
     HttpRequest,
+    NetConnect,
     NetSend,
     ProcExec,
+    TlsHello,
 )
 from gmcp_sandbox.calls.labels import NETWORK
 from gmcp_sandbox.calls.tools import Tool
@@ -102,6 +104,10 @@ def test_arguments_of_another_tool_are_denied():
         connect("example.com", 0),
         call(Tool.NET_SEND, "example.com", NetSend("icmp", 7), NETWORK),
         call(Tool.HTTP_REQUEST, "example.com", HttpRequest("GET /", "/", 80), NETWORK),
+        call(Tool.HTTP_REQUEST, "example.com", HttpRequest("GET", "/", 80, authority="Example.com"), NETWORK),
+        call(Tool.HTTP_REQUEST, "example.com", HttpRequest("GET", "/", 80, scheme="gopher"), NETWORK),  # type: ignore[arg-type]
+        call(Tool.TLS_HELLO, "example.com", TlsHello("example.com", 443, ("",)), NETWORK),
+        call(Tool.NET_CONNECT, "example.com", NetConnect(22, raw="because"), NETWORK),  # type: ignore[arg-type]
         mcp("[]"),
         mcp("{"),
         mcp("[" * 100_000),
@@ -109,6 +115,17 @@ def test_arguments_of_another_tool_are_denied():
 )
 def test_arguments_out_of_bounds_are_denied(asked):
     assert reason(asked) == "schema.bounds"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        call(Tool.TLS_HELLO, "example.com", TlsHello(None, 443, fault="record"), NETWORK),
+        call(Tool.HTTP_REQUEST, "example.com", HttpRequest("GET", "/", 80, fault="obs_fold"), NETWORK),
+    ],
+)
+def test_what_a_shell_could_not_parse_is_denied(asked):
+    assert reason(asked) == "schema.malformed"
 
 
 def test_a_malformed_object_is_denied():

@@ -79,10 +79,22 @@ def test_what_lowers_a_label_is_never_granted():
     assert reason(call(Tool.FS_CREATE, "/w/a", FsCreate("symlink", target="b", lowers=True))) == "trust.lowers_label"
 
 
-def test_hosts_match_by_name():
-    assert reason(connect("api.example.com")) == "trust.ok"
-    assert reason(connect("example.com.evil.test")) == "trust.no_capability"
-    assert reason(connect("192.0.2.1")) == "trust.no_capability"
+def test_hosts_are_granted_by_the_network_section_alone():
+    everything = tuple(Capability((tool,), tuple(BUILTIN)) for tool in Tool)
+    assert reason(connect("api.example.com"), capabilities=()) == "trust.ok"
+    assert reason(connect("api.example.com"), capabilities=everything, net=None) == "trust.no_network"
+    assert reason(connect("example.com.evil.test"), capabilities=everything) == "trust.no_host"
+
+
+def test_an_untrusted_agent_reaches_no_host():
+    assert reason(connect("example.com"), tier=Tier.UNTRUSTED) == "trust.tier"
+    assert reason(connect("example.com"), SessionState(Tier.UNTRUSTED)) == "trust.tier"
+
+
+def test_a_host_has_the_label_of_hosts():
+    asked = connect("example.com")
+    assert reason(call(asked.tool, asked.object, asked.args, WORKSPACE)).startswith("trust.")
+    assert reason(call(asked.tool, asked.object, asked.args, WORKSPACE)) != "trust.ok"
 
 
 def test_mcp_tools_match_from_the_server_on():
@@ -98,4 +110,4 @@ def test_tiers_order_what_can_be_done():
 
 @given(CALLS)
 def test_no_grants_allow_nothing(asked):
-    assert Trust(profile(capabilities=())).judge(asked, STANDARD).outcome is Outcome.DENY
+    assert Trust(profile(capabilities=(), net=None)).judge(asked, STANDARD).outcome is Outcome.DENY

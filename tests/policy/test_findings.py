@@ -58,3 +58,20 @@ def test_a_careful_profile_has_none() -> None:
 def test_generosity_is_remarked(old: str, new: str, remark: str) -> None:
     assert old in SMALL
     assert remark in remarks(SMALL.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[[net.allow]]\nhosts = ["git.test"]\naddresses = ["10.0.0.0/8"]\n', None),
+        ('[[net.allow]]\nhosts = ["*"]\n', None),
+        ('[[net.allow]]\nhosts = ["*.test"]\naddresses = ["10.0.0.0/8"]\n', "point it at 10.0.0.0/8"),
+        ('[[net.allow]]\nhosts = ["*"]\nraw = true\n', "anything may be sent to any host"),
+        ('[[net.allow]]\nhosts = ["a.test"]\nports = [80]\naddresses = ["127.0.0.1"]\n', "host's loopback"),
+        ('[[net.allow]]\nhosts = ["a.test"]\n[net]\nproxy_resolves = true\n', "the proxy alone decides"),
+    ],
+)
+def test_networks_that_give_much_are_said(text: str, expected: str | None) -> None:
+    profile = parse_profile([Source("x.toml", SMALL + text)], {"workspace": "/w", "home": "/h", "user": "u"})
+    found = [finding.text for finding in findings_of(profile, "/h") if finding.key.startswith("net")]
+    assert (expected is None and found == []) or any(expected is not None and expected in text for text in found)

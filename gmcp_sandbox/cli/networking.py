@@ -1,0 +1,56 @@
+"""Put the parts of a session's network together: rules, names, resolver, dialler, application layer, plumbing.
+
+Imported only for a profile with a network, while the set-up process is busy with the mounts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from gmcp_sandbox.monitor.statedir import StateDir
+from gmcp_sandbox.net.addresses import OwnAddresses
+from gmcp_sandbox.net.budgets import Budgets
+from gmcp_sandbox.net.converse import Conversation
+from gmcp_sandbox.net.dial import Dial
+from gmcp_sandbox.net.dns import NameServer
+from gmcp_sandbox.net.names import FakeNames
+from gmcp_sandbox.net.parts import Parts
+from gmcp_sandbox.net.proxy import proxy_of
+from gmcp_sandbox.net.resolve import Resolver
+from gmcp_sandbox.net.service import Network
+from gmcp_sandbox.policy.hostrules import HostRules
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.audit.writer import AuditWriter
+    from gmcp_sandbox.cli.outfit import Outfit
+    from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.monitor.monitor import Monitor
+
+
+def build_network(
+    prepared: Preparation, monitor: Monitor, audit: AuditWriter, outfit: Outfit, lines: tuple[int, int]
+) -> Network:
+    """Build the network on our ends of the lines to pump and relay. Raises HostError."""
+    policy = prepared.profile.net
+    assert policy is not None
+    rules = HostRules(policy)
+    names = FakeNames(StateDir.open().names_key(), prepared.agent, policy.dns.names)
+    dial = Dial(rules, Resolver(), OwnAddresses(), proxy_of(policy.proxy, os.environ))
+    state = monitor.state
+    count = Budgets(rules, state, then=lambda kind, host, amount: state.count(kind, host, amount, time.time_ns()))
+    parts = Parts(
+        policy=policy,
+        mediator=monitor,
+        names=names,
+        dns=NameServer(monitor, names),
+        dialer=dial,
+        locator=dial,
+        converse=Conversation(monitor, interception=outfit.interception, count=count, idle=policy.idle_seconds),
+        count=count,
+        event=audit.event,
+    )
+    pump, relay = (socket.socket(fileno=fd) for fd in lines)
+    return Network(parts, pump, relay)

@@ -1,0 +1,197 @@
+"""Upstream connections: resolved, checked, and dialled at the very address that was checked.
+
+Invariants:
+- Every address that is dialled was checked for this target right before: public, or named by a grant of the host; none
+  of this machine's own unless a grant names exactly it.
+- A name is resolved here and nowhere earlier, after its call was allowed.
+- The host's loopback is reached at the ports of host services, and in no other way.
+- Where a proxy resolves names (`proxy_resolves`), it is told the name, and the record says "delegated".
+
+Several addresses are tried side by side, the next one `_HEAD_START` after the last (RFC 8305, without its sorting: the
+host's resolver has sorted them).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Iterable
+from itertools import chain, zip_longest
+from typing import Final
+
+import trio
+
+from gmcp_sandbox.net.proxy import Proxy, open_tunnel
+from gmcp_sandbox.net.resolve import Resolver
+from gmcp_sandbox.net.types import DialError, Dialled, Target
+from gmcp_sandbox.policy.addresses import Address, canonical, parse_address
+from gmcp_sandbox.policy.hostrules import HostRules
+from gmcp_sandbox.policy.network import SERVICE_HOST
+
+_HEAD_START: Final = 0.25
+_LOOPBACK: Final = ("127.0.0.1", "::1")
+_TELLING: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+"""Of several failures, the one that says most comes first."""
+_REASONS: Final = {
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.ETIMEDOUT: "timeout",
+}
+
+
+class Dial:
+    """Dialer and locator of one session.
+
+    Args:
+        is_own: Whether an address is one of this machine's.
+        proxy: The host's way out, if it has one.
+    """
+
+    def __init__(
+        self, rules: HostRules, resolver: Resolver, is_own: Callable[[Address], bool], proxy: Proxy | None = None
+    ) -> None:
+        self._rules = rules
+        self._resolver = resolver
+        self._is_own = is_own
+        self._proxy = proxy
+        self._seconds = rules.network.connect_seconds
+
+    async def dial(self, target: Target) -> Dialled:
+        """Return a connection to a target whose call is already allowed.
+
+        Raises:
+            DialError: With the upstream's true result; EACCES when every address is refused.
+        """
+        try:
+            with trio.fail_after(self._seconds):
+                return await self._dial(target)
+        except trio.TooSlowError:
+            raise DialError(errno.ETIMEDOUT, "timeout") from None
+
+    async def _dial(self, target: Target) -> Dialled:
+        if target.host == SERVICE_HOST:
+            return await self._dial_service(target)
+        proxy = self._proxy
+        if proxy is None or not proxy.serves(target.host):
+            return await race(interleaved(await self._checked(target)), target.port)
+        if self._rules.network.proxy_resolves and not target.is_literal:
+            return Dialled(await open_tunnel(proxy, target.host, target.port), "proxy, delegated")
+        return await self._dial_through(proxy, target)
+
+    async def _dial_service(self, target: Target) -> Dialled:
+        port = self._rules.host_port(target.host, target.port)
+        if port is None:
+            raise DialError(errno.EACCES, "refused_address")
+        return await race(_LOOPBACK, port)
+
+    async def _dial_through(self, proxy: Proxy, target: Target) -> Dialled:
+        failures = []
+        for address in interleaved(await self._checked(target)):
+            try:
+                return Dialled(await open_tunnel(proxy, address, target.port), f"{address}, proxy")
+            except DialError as error:
+                if error.errno == errno.EACCES:
+                    raise
+                failures.append(error)
+        raise failures[0]
+
+    async def locate(self, target: Target) -> str:
+        """Return a checked address of a target, whose call is already allowed, for datagrams.
+
+        Raises:
+            DialError: There is none; EACCES when every one is refused.
+        """
+        if target.host == SERVICE_HOST:
+            raise DialError(errno.EACCES, "refused_address")
+        try:
+            with trio.fail_after(self._seconds):
+                return canonical((await self._checked(target))[0])
+        except trio.TooSlowError:
+            raise DialError(errno.ETIMEDOUT, "timeout") from None
+
+    async def _checked(self, target: Target) -> list[Address]:
+        literal = parse_address(target.host)
+        if (literal is None) == target.is_literal:
+            raise DialError(errno.EACCES, "refused_address")
+        found = (literal,) if literal is not None else await self._resolver.addresses(target.host)
+        checked = [
+            address
+            for address in found
+            if self._rules.permits_address(target.host, address, is_own=self._is_own(address))
+        ]
+        if not checked:
+            raise DialError(errno.EACCES, "refused_address")
+        return checked
+
+
+def interleaved(addresses: Iterable[Address]) -> list[str]:
+    """Return the texts, the two families by turns, the family of the first one first."""
+    found = list(addresses)
+    first = [each for each in found if each.version == found[0].version]
+    second = [each for each in found if each.version != found[0].version]
+    mixed = chain.from_iterable(zip_longest(first, second))
+    return [canonical(each) for each in mixed if each is not None]
+
+
+async def race(addresses: Iterable[str], port: int) -> Dialled:
+    """Return the first connection that comes about.
+
+    Raises:
+        DialError: None does.
+    """
+    waiting = list(addresses)
+    failures: list[int] = []
+    if len(waiting) == 1:
+        try:
+            return Dialled(await connect(waiting[0], port), waiting[0])
+        except OSError as error:
+            raise _failure([error.errno or errno.EHOSTUNREACH]) from None
+    winners: list[Dialled] = []
+
+    async def attempt(address: str, failed: trio.Event) -> None:
+        try:
+            stream = await connect(address, port)
+        except OSError as error:
+            failures.append(error.errno or errno.EHOSTUNREACH)
+            failed.set()
+            return
+        winners.append(Dialled(stream, address))
+        nursery.cancel_scope.cancel()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for address in waiting:
+                failed = trio.Event()
+                nursery.start_soon(attempt, address, failed)
+                with trio.move_on_after(_HEAD_START):
+                    await failed.wait()
+    except BaseException:
+        _close(winners)
+        raise
+    if not winners:
+        raise _failure(failures)
+    _close(winners[1:])
+    return winners[0]
+
+
+def _close(connections: Iterable[Dialled]) -> None:
+    for each in connections:
+        each.stream.socket.close()
+
+
+async def connect(address: str, port: int) -> trio.SocketStream:
+    """Return a connection to one address. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        await sock.connect((address, port))
+        return trio.SocketStream(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _failure(codes: list[int]) -> DialError:
+    code = next((each for each in _TELLING if each in codes), codes[0] if codes else errno.EHOSTUNREACH)
+    return DialError(code, _REASONS.get(code, "unreachable"))

@@ -1,0 +1,189 @@
+"""A flow that carries HTTP/1, in plain text or intercepted: every request of it is a tool call.
+
+Requests are answered one after the other, pipelined ones too; the next one is read when the last answer has been
+passed on. What is refused gets an answer of our own at once, and ends the flow: 403 for what the profile does not
+allow, 400 for what cannot be passed on, 502 for a server that cannot be reached or understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+
+from gmcp_sandbox.net.credentials import Injected, Misplaced, Vault
+from gmcp_sandbox.net.exchange import Exchange, MisplacedInBody, Passed, Raw, Refused
+from gmcp_sandbox.net.framing import BodyError
+from gmcp_sandbox.net.head import HeadError, parse_request, request_end
+from gmcp_sandbox.net.questions import Questions, Scheme
+from gmcp_sandbox.net.requests import Request, authority_bytes, read_request, write_request
+from gmcp_sandbox.net.responses import own_response
+from gmcp_sandbox.net.side import Side, SideIdle, SideLost
+
+HEAD_SECONDS = 60.0
+"""For a head to be complete, from its first byte."""
+QUIET_SECONDS = 0.05
+"""For which the next request is awaited before the server is watched as well; most come at once."""
+PLACEHOLDER = "placeholder"
+"""The fault of a request that carries a placeholder where its token does not belong."""
+
+
+class HttpFlow:
+    """One flow.
+
+    `connect` gives the server's side, when the first request is allowed; what keeps it from that is a `Refused`.
+    """
+
+    def __init__(
+        self,
+        questions: Questions,
+        agent: Side,
+        connect: Callable[[], Awaitable[Side]],
+        *,
+        scheme: Scheme = "http",
+        vault: Vault,
+    ) -> None:
+        self.agent = agent
+        self.upstream: Side | None = None
+        self._questions = questions
+        self._connect = connect
+        self._scheme: Scheme = scheme
+        self._vault = vault
+        target = questions.target
+        self._host = target.host
+        self._host_field = authority_bytes(target.host, target.port, scheme)
+
+    async def run(self) -> str | Raw:
+        """Serve requests until the flow ends; return how it ended, or that it goes on as raw bytes."""
+        try:
+            while (head := await self._next_head()) is not None:
+                kept = await self._serve(head)
+                if kept is not True:
+                    return kept or "closed"
+        except Refused as refusal:
+            await self.agent.say_last(own_response(refusal.status, refusal.phrase, f"gmcp-sandbox: {refusal.text}"))
+            return "refused"
+        except SideLost:
+            return "reset"
+        except SideIdle:
+            return "idle"
+        return "closed"
+
+    # ------------------------------------------------------------------------------------------------ the next request
+
+    async def _next_head(self) -> bytes | None:
+        """Return the next request head; None when there is none."""
+        if not self.agent.buffered and not await self._something_comes():
+            return None
+        if self.upstream is not None and self.agent.buffered.startswith(b"\r\n"):
+            self.agent.take(2)  # an empty line after a body is tolerated (RFC 9112, 2.2)
+        try:
+            with trio.fail_after(HEAD_SECONDS):
+                while (end := request_end(self.agent.buffered)) is None:
+                    if not await self.agent.fill():
+                        return None
+        except trio.TooSlowError:
+            raise SideIdle from None
+        except HeadError as error:
+            raise await self._malformed(error) from error
+        return self.agent.take(end)
+
+    async def _something_comes(self) -> bool:
+        """Wait for the agent between two requests; False when one side hangs up."""
+        if self.upstream is None:
+            return await self.agent.fill()
+        try:
+            return await self.agent.fill(QUIET_SECONDS)
+        except SideIdle:
+            await self._first_word(self.agent, self.upstream)
+        return bool(self.agent.buffered)
+
+    async def _first_word(self, *sides: Side) -> None:
+        """Wait until one side says something or hangs up."""
+
+        async def listen(side: Side, scope: trio.CancelScope) -> None:
+            try:
+                await side.fill()
+            except (SideLost, SideIdle):
+                pass  # either is the end of the flow, which who called finds
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            for side in sides:
+                nursery.start_soon(listen, side, nursery.cancel_scope)
+
+    # ------------------------------------------------------------------------------------------------------- serve it
+
+    async def _serve(self, head: bytes) -> bool | Raw:
+        try:
+            request = read_request(parse_request(head), self._scheme)
+        except HeadError as error:
+            raise await self._malformed(error) from error
+        injected = await self._inject(request)
+        if not await self._questions.may_request(request, self._scheme):
+            raise _forbidden()
+        await self._ask_raw(request)
+        if self.upstream is None:
+            self.upstream = await self._connect()
+        written = write_request(request, self._host_of(request), injected.fields)
+        exchange = Exchange(
+            self.agent, self.upstream, Passed(request, written, injected.echoes, self._vault.placeholders)
+        )
+        try:
+            return await exchange.run()
+        except (BodyError, MisplacedInBody) as fault:
+            raise await self._broken_body(fault, request, exchange) from fault
+
+    async def _inject(self, request: Request) -> Injected:
+        if self._vault.is_empty:
+            return Injected(request.fields, {})
+        try:
+            return self._vault.inject(self._host, self._scheme, request.target, request.fields)
+        except Misplaced as misplaced:
+            await self._questions.report_request(PLACEHOLDER, self._scheme, _without_target(request))
+            raise _misplaced() from misplaced
+
+    async def _ask_raw(self, request: Request) -> None:
+        if request.method == "CONNECT":
+            allowed = await self._questions.may_be_raw("connect")
+        elif request.upgrade is not None:
+            allowed = await self._questions.may_be_raw("upgrade")
+        else:
+            return
+        if not allowed:
+            raise _forbidden()
+
+    def _host_of(self, request: Request) -> bytes:
+        return request.target.encode("ascii") if request.method == "CONNECT" else self._host_field
+
+    # --------------------------------------------------------------------------------------------------------- faults
+
+    async def _malformed(self, error: HeadError) -> Refused:
+        await self._questions.report_request(error.word, self._scheme)
+        return Refused(400, "Bad Request", f"this request cannot be passed on ({error.word})")
+
+    async def _broken_body(self, fault: Exception, request: Request, exchange: Exchange) -> Exception:
+        """Record a body that cannot be passed on, and return what ends the flow."""
+        if isinstance(fault, BodyError) and fault.word == "cut_short":
+            return SideLost()
+        word = fault.word if isinstance(fault, BodyError) else PLACEHOLDER
+        await self._questions.report_request(word, self._scheme, _without_target(request))
+        if exchange.has_answered:
+            return SideLost()
+        if isinstance(fault, BodyError):
+            return Refused(400, "Bad Request", f"this request cannot be passed on ({word})")
+        return _misplaced()
+
+
+def _without_target(request: Request) -> Request:
+    """A request that is at fault may hold anything in its query."""
+    return msgspec.structs.replace(request, target=request.target.partition("?")[0])
+
+
+def _forbidden() -> Refused:
+    return Refused(403, "Forbidden", "this request is not allowed here")
+
+
+def _misplaced() -> Refused:
+    return Refused(403, "Forbidden", "a credential's placeholder stands where its token does not belong")

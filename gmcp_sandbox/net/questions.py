@@ -1,0 +1,82 @@
+"""The tool calls of the application layer: what a flow is about to carry, asked before it is carried.
+
+Each question returns whether it may happen, with the record written. What the pipeline judges by (the bound name, the
+right to raw bytes) is compared here once more where the shell knows it, so that a gap in a profile's rules closes a
+flow.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gmcp_sandbox.calls.arguments import Arguments, HttpRequest, NetConnect, TlsHello
+from gmcp_sandbox.calls.labels import NETWORK
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.net.framing import Mode
+from gmcp_sandbox.net.hello import Hello
+from gmcp_sandbox.net.requests import Request
+from gmcp_sandbox.net.types import Target
+
+Scheme = Literal["http", "https"]
+RawCause = Literal["unknown", "server_first", "silent", "upgrade", "connect"]
+_NO_METHOD = "UNKNOWN"
+"""In the record of a request whose request line has no meaning; no server knows it."""
+
+
+class Questions:
+    """Asks about one flow."""
+
+    def __init__(self, mediator: Mediator, target: Target) -> None:
+        self._mediator = mediator
+        self.target = target
+
+    async def may_greet(self, hello: Hello) -> bool:
+        """Whether this ClientHello may go on: the name that it asks for is the one that the flow is bound to."""
+        target = self.target
+        asked = TlsHello(hello.server_name, target.port, hello.alpn, hello.ech)
+        expected = None if target.is_literal else target.host
+        return await self._ask(Tool.TLS_HELLO, asked) and hello.server_name == expected
+
+    async def may_request(self, request: Request, scheme: Scheme) -> bool:
+        """Whether this request may go on: the host that it names is the one that the flow is bound to."""
+        asked = self._described(request, scheme, None)
+        length = request.framing.length if request.framing.mode is Mode.LENGTH else None
+        allowed = await self._ask(Tool.HTTP_REQUEST, asked, None if length is None else (0, length))
+        return allowed and (request.method == "CONNECT" or self._names_target(request))
+
+    async def may_be_raw(self, cause: RawCause) -> bool:
+        """Whether the flow may carry bytes that nobody looks at."""
+        return await self._ask(Tool.NET_CONNECT, NetConnect(self.target.port, self.target.address, cause))
+
+    async def report_hello(self, fault: str) -> None:
+        """Record a ClientHello that cannot be judged."""
+        await self._ask(Tool.TLS_HELLO, TlsHello(None, self.target.port, fault=fault))
+
+    async def report_request(self, fault: str, scheme: Scheme, request: Request | None = None) -> None:
+        """Record a request that cannot be passed on."""
+        if request is not None:
+            asked = self._described(request, scheme, fault)
+        else:
+            asked = HttpRequest(_NO_METHOD, "", self.target.port, scheme=scheme, fault=fault)
+        await self._ask(Tool.HTTP_REQUEST, asked)
+
+    def _described(self, request: Request, scheme: Scheme, fault: str | None) -> HttpRequest:
+        named = request.authority
+        return HttpRequest(
+            request.method,
+            request.target,
+            self.target.port,
+            request.names,
+            scheme,
+            None if named is None else named.host,
+            fault,
+        )
+
+    def _names_target(self, request: Request) -> bool:
+        named = request.authority
+        return named is None or (named.host == self.target.host and named.port in (None, self.target.port))
+
+    async def _ask(self, tool: Tool, asked: Arguments, extent: tuple[int, int] | None = None) -> bool:
+        call = self._mediator.call(tool, self.target.host, asked, label=NETWORK, extent=extent)
+        return (await self._mediator.mediate(call)).is_allowed

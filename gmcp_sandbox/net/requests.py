@@ -1,0 +1,221 @@
+"""What an HTTP/1 request means, and how it is written anew: one meaning, or it is refused.
+
+`read_request` turns a well-formed head into a `Request`: the target in origin form, the host that it names, how its
+body ends, and the fields that are meant for the server. `write_request` makes the head that goes upstream out of
+nothing else, so that a server sees what was judged. Fields of the connection (RFC 9110, 7.6.1) stop here.
+
+Refused are the forms by which two readers come to see different requests: Content-Length beside Transfer-Encoding,
+several of either or of Host, lengths that are no plain number, encodings other than `chunked`, absolute targets of
+another scheme.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, Framing, Mode
+from gmcp_sandbox.net.head import Field, HeadError, RequestHead, write_head
+
+HOP_BY_HOP = frozenset(
+    {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
+)
+_OURS = frozenset({"host", "content-length"})
+_KEPT_WHATEVER = frozenset({"host", "content-length", "transfer-encoding", "trailer", "authorization", "cookie"})
+"""Fields that a Connection field cannot make to be dropped or read differently."""
+_PORTS = {"http": 80, "https": 443}
+
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_AUTHORITY = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9._-]{1,254})|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)(.*)")
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """A host and a port, as a request names them: the name in lower case without its last dot, addresses canonical."""
+
+    host: str
+    port: int | None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request with its one meaning.
+
+    Attributes:
+        method: As it was written; methods have case.
+        target: Origin form, `*`, or, of CONNECT, the authority.
+        authority: The host that the request names; None in an HTTP/1.0 request that names none.
+        fields: Meant for the server; Host and what frames the body are not among them.
+        framing: How its body ends.
+        keeps: The connection stays open afterwards, as far as the client is concerned.
+        minor: Of the client's HTTP/1 version.
+        upgrade: The protocol that the client wants to speak instead; None when it wants none, or only h2c, which a
+            server may ignore and an intermediary must not pass on.
+    """
+
+    method: str
+    target: str
+    authority: Authority | None
+    fields: tuple[Field, ...]
+    framing: Framing
+    keeps: bool
+    minor: int
+    upgrade: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the fields in lower case, for the tool call."""
+        return tuple(field.key for field in self.fields)
+
+
+def read_request(head: RequestHead, scheme: str) -> Request:
+    """Return what a request means that came over a flow of this scheme.
+
+    Raises:
+        HeadError: It could mean several things, or nothing that can be passed on.
+    """
+    by_key: dict[str, list[bytes]] = {}
+    for field in head.fields:
+        by_key.setdefault(_plain_key(field.key), []).append(field.value)
+    options = _options(by_key.get("connection", []))
+    target, authority = _destination(head, scheme, _only(by_key, "host", "several_hosts"))
+    if authority is None and head.minor:
+        raise HeadError("no_host")
+    framing = _framing(head, by_key)
+    upgrade = _upgrade(by_key, options)
+    if _has_body(framing) and (upgrade is not None or head.method == "CONNECT"):
+        raise HeadError("body_before_raw")
+    if by_key.get("expect", [b"100-continue"])[0].lower() != b"100-continue":
+        raise HeadError("expectation")
+    return Request(
+        head.method,
+        target,
+        authority,
+        _end_to_end(head.fields, options - _KEPT_WHATEVER, _OURS),
+        framing,
+        "close" not in options and (head.minor == 1 or "keep-alive" in options),
+        head.minor,
+        upgrade,
+    )
+
+
+def _plain_key(key: str) -> str:
+    """Refuse names that gateways fold to those that frame a message (`Content_Length`)."""
+    if "_" in key and key.replace("_", "-") in HOP_BY_HOP | _OURS:
+        raise HeadError("field_name")
+    return key
+
+
+def _only(by_key: dict[str, list[bytes]], key: str, fault: str) -> bytes | None:
+    values = by_key.get(key)
+    if values is None:
+        return None
+    if len(values) > 1:
+        raise HeadError(fault)
+    return values[0]
+
+
+def _options(values: Iterable[bytes]) -> frozenset[str]:
+    return frozenset(word.strip().lower().decode("latin-1") for value in values for word in value.split(b","))
+
+
+def _destination(head: RequestHead, scheme: str, host: bytes | None) -> tuple[str, Authority | None]:
+    """Return the target in origin form and the authority; both ways to name a host must agree."""
+    named = None if host is None else read_authority(host.decode("latin-1"))
+    if head.method == "CONNECT":
+        authority = read_authority(head.target)
+        if named is not None and named.port is None:
+            named = Authority(named.host, authority.port)  # some clients leave it out
+        return head.target, _agreed(authority, named)
+    if head.target.startswith("/") or (head.target == "*" and head.method == "OPTIONS"):
+        return head.target, named
+    absolute = _ABSOLUTE.fullmatch(head.target)
+    if absolute is None:
+        raise HeadError("target")
+    if absolute[1].lower() != scheme:
+        raise HeadError("scheme")
+    rest = absolute[3]
+    return rest if rest.startswith("/") else f"/{rest}", _agreed(read_authority(absolute[2]), named)
+
+
+def _agreed(authority: Authority, named: Authority | None) -> Authority:
+    if named is not None and named != authority:
+        raise HeadError("several_hosts")
+    return authority
+
+
+def read_authority(text: str) -> Authority:
+    """Return the host and port that `host[:port]` names; user information is refused.
+
+    Raises:
+        HeadError: It names none.
+    """
+    parts = _AUTHORITY.fullmatch(text)
+    if parts is None:
+        raise HeadError("host")
+    port = None if parts["port"] is None else int(parts["port"])
+    if port is not None and not 0 < port < 65536:
+        raise HeadError("host")
+    if parts["name"] is not None:
+        return Authority(parts["name"].lower().removesuffix("."), port)
+    try:
+        return Authority(str(ipaddress.IPv6Address(parts["v6"])), port)
+    except ValueError as error:
+        raise HeadError("host") from error
+
+
+def _framing(head: RequestHead, by_key: dict[str, list[bytes]]) -> Framing:
+    length = _only(by_key, "content-length", "several_lengths")
+    encoding = _only(by_key, "transfer-encoding", "transfer_encoding")
+    if encoding is not None:
+        if length is not None:
+            raise HeadError("length_and_encoding")
+        if encoding.lower() != b"chunked" or not head.minor:
+            raise HeadError("transfer_encoding")
+        return CHUNKED
+    if length is None:
+        return NO_BODY
+    if _LENGTH.fullmatch(length) is None:
+        raise HeadError("content_length")
+    return Framing(Mode.LENGTH, int(length))
+
+
+def _has_body(framing: Framing) -> bool:
+    return framing.mode is Mode.CHUNKED or framing.length > 0
+
+
+def _upgrade(by_key: dict[str, list[bytes]], options: frozenset[str]) -> str | None:
+    values = by_key.get("upgrade")
+    if values is None or "upgrade" not in options:
+        return None
+    wanted = _options(values) - {"h2c"}
+    return ", ".join(sorted(wanted)) or None
+
+
+def _end_to_end(fields: Iterable[Field], named: frozenset[str], others: frozenset[str]) -> tuple[Field, ...]:
+    left_out = HOP_BY_HOP | others | named
+    return tuple(field for field in fields if field.key not in left_out)
+
+
+def authority_bytes(host: str, port: int, scheme: str) -> bytes:
+    """Return the Host field of a host: the port only where the scheme does not imply it."""
+    shown = f"[{host}]" if ":" in host else host
+    return (shown if port == _PORTS[scheme] else f"{shown}:{port}").encode("ascii")
+
+
+def write_request(request: Request, host: bytes, fields: Iterable[Field]) -> bytes:
+    """Return the head that goes upstream, with `fields` in the place of those of the request."""
+    written = [(b"Host", host), *((field.name, field.value) for field in fields)]
+    if request.framing.mode is Mode.LENGTH:
+        written.append((b"Content-Length", b"%d" % request.framing.length))
+    elif request.framing.mode is Mode.CHUNKED:
+        written.append((b"Transfer-Encoding", b"chunked"))
+    if request.upgrade is not None:
+        written += [(b"Connection", b"Upgrade"), (b"Upgrade", request.upgrade.encode("latin-1"))]
+    elif not request.keeps:
+        written.append((b"Connection", b"close"))
+    return write_head(b"%b %b HTTP/1.1" % (request.method.encode(), request.target.encode()), written)

@@ -1,0 +1,85 @@
+"""What a helper process of ours gives up: one that handles hostile bytes and needs next to nothing of the kernel.
+
+It loses every capability and every system call but those that it names, is opaque to ptrace and /proc, and dies with
+the process that made it. It can open no file and run no program afterwards.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+
+import msgspec
+
+from gmcp_sandbox.proc.confine import (
+    BecomeNamespaceRoot,
+    DieWithParent,
+    DropCapabilities,
+    NoNewPrivileges,
+    hide_process,
+    last_capability,
+    rename_process,
+)
+from gmcp_sandbox.proc.identity import Identity
+from gmcp_sandbox.proc.plan import Stage, Step
+
+_RUNTIME = """
+    brk clock_gettime close epoll_ctl epoll_pwait epoll_wait exit exit_group fcntl futex getpid getrandom madvise mremap
+    munmap read readv recvfrom recvmsg restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendmsg sendto write
+    writev
+"""
+"""What a Python program that waits for its descriptors and moves bytes between them asks the kernel."""
+_NEVER_EXECUTABLE = ("mmap", "mprotect")
+_PROT_EXEC = 0x4
+_PROT_ARGUMENT = 2
+
+
+def confinement(title: str, identity: Identity, syscalls: tuple[str, ...]) -> tuple[Step, ...]:
+    """Return the steps for a helper that needs these system calls besides a runtime's own.
+
+    The process must be in the outer user namespace still, with its capabilities.
+    """
+    become = (BecomeNamespaceRoot(),) if identity.is_root else ()
+    return (
+        *become,
+        BecomeOpaque(title),
+        DropCapabilities(last_capability()),
+        NoNewPrivileges(),
+        DieWithParent(),  # after capabilities and ids: a change of credentials clears it
+        AllowOnly(tuple(sorted({*_RUNTIME.split(), *syscalls}))),
+    )
+
+
+class BecomeOpaque(msgspec.Struct, frozen=True):
+    """Hide from ptrace and /proc, leave no core, and bear a title that says nothing of the host."""
+
+    title: str
+
+    def apply(self, stage: Stage) -> None:
+        rename_process(self.title)
+        hide_process()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def describe(self) -> str:
+        return f"become opaque ({self.title})"
+
+
+class AllowOnly(msgspec.Struct, frozen=True):
+    """Refuse every system call but these; no memory becomes executable."""
+
+    syscalls: tuple[str, ...]
+
+    def apply(self, stage: Stage) -> None:
+        import pyseccomp
+
+        chain = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
+        chain.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
+        for name in self.syscalls:
+            if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) >= 0:  # not every machine has each
+                chain.add_rule(pyseccomp.ALLOW, name)
+        for name in _NEVER_EXECUTABLE:
+            chain.add_rule(pyseccomp.ALLOW, name, pyseccomp.Arg(_PROT_ARGUMENT, pyseccomp.MASKED_EQ, _PROT_EXEC, 0))
+        chain.load()
+
+    def describe(self) -> str:
+        return f"allow {len(self.syscalls)} system calls and no other"
