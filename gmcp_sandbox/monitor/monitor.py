@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from gmcp_sandbox.calls.arguments import Arguments
@@ -78,7 +79,6 @@ class Monitor:
 
     def _adopt(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._counted = pipeline.counted_tools
         self._signals = Signals(pipeline.demotions)
         self.state.counters.keep_only(pipeline.windows)
 
@@ -118,7 +118,7 @@ class Monitor:
         taint = state.taint_names
         judgement = self._pipeline.judge(call, state)
         if judgement.outcome is _ASK:
-            judgement = await self._settle(call, judgement)
+            judgement = msgspec.structs.replace(await self._settle(call, judgement), is_notable=True)
             taint = state.taint_names
             if self._fault is not None:
                 raise self._refusal()
@@ -132,8 +132,8 @@ class Monitor:
             return decision
         if call.tool is _FS_READ:
             state.read(call.label)
-        if judgement.is_notable or call.derived or call.tool in self._counted:
-            self._after_allow(decision, judgement)
+        if judgement.is_notable or call.derived:
+            self._after_allow(decision)
         return decision
 
     def replace(self, pipeline: Pipeline) -> None:
@@ -145,14 +145,12 @@ class Monitor:
 
     # ------------------------------------------------------------------------------------------------- consequences
 
-    def _after_allow(self, decision: Decision, judgement: Judgement) -> None:
+    def _after_allow(self, decision: Decision) -> None:
         """Count, taint and demote as an allowed call demands."""
         call = decision.call
         self._pipeline.tally(call, self.state)
         if call.derived:
             self.state.read_all(call.derived)
-        if not judgement.is_notable:
-            return
         tier = self._pipeline.tier_after(decision.verdicts)
         if tier is not None:
             self._demote(tier, call, signal=decision.verdicts[-1].reason)
@@ -174,10 +172,10 @@ class Monitor:
     def _demote(self, tier: Tier, call: ToolCall, **why: str | int) -> None:
         state = self.state
         if tier < state.tier:
-            self._note("demoted", before=state.tier.name.lower(), tier=tier.name.lower(), seq=call.seq, **why)
+            self.note("demoted", before=state.tier.name.lower(), tier=tier.name.lower(), seq=call.seq, **why)
             state.demote(tier)
 
-    def _note(self, name: str, **fields: str | int) -> None:
+    def note(self, name: str, **fields: str | int) -> None:
         """Record an event.
 
         Raises:
