@@ -139,7 +139,7 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
         ids=ids,
         backings=trees,
         secret_places=secret_places(prepared),
-        taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), audit.event),
+        taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), monitor.note),
     )
     state.watch(filesystem.revocation.begin)
     return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)

@@ -34,6 +34,8 @@ from gmcp_sandbox.monitor.mediator import Foresight, Mediator
 from gmcp_sandbox.policy.view import View
 
 _MOST_DIRECTORIES = 2048
+FILE_CLOCK = 5
+"""CLOCK_REALTIME_COARSE, by which file systems date: up to a tick behind CLOCK_REALTIME."""
 
 
 class TakingBack(NamedTuple):
@@ -102,7 +104,7 @@ class Core:
         self.attributes = Attributes(self)
         self.xattrs = Xattrs(self)
         self.directories = Directories(self)
-        self.started_ns = time.time_ns()
+        self.started_ns = time.clock_gettime_ns(FILE_CLOCK)
         """What was born since then is the session's own."""
         self._devices: dict[int, int] = {}
 

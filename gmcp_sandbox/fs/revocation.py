@@ -24,6 +24,7 @@ every request in its directory, and these wait for us. So:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +35,7 @@ import trio
 from gmcp_sandbox.calls.arguments import Arguments, FsRead, FsStat
 from gmcp_sandbox.calls.labels import PRIVATE, Label
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.nodes import Fixed, Node, NodeTable
 from gmcp_sandbox.fs.permits import Permits
@@ -136,7 +138,8 @@ class Revocation:
             found = await self._find(cells)
             await self._tell(caches, found)
             if self._record is not None and any(found):
-                self._record("revoked", files=len(found.contents), names=len(found.names))
+                with contextlib.suppress(AuditError):  # whoever records has told the session, which ends
+                    self._record("revoked", files=len(found.contents), names=len(found.names))
             if not self._woken.is_set():
                 self.is_pending = False
                 self._settled.set()

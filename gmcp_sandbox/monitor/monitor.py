@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from gmcp_sandbox.calls.arguments import Arguments
@@ -83,7 +84,6 @@ class Monitor:
 
     def _adopt(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._counted = pipeline.counted_tools
         self._signals = Signals(pipeline.demotions)
         self.state.counters.keep_only(pipeline.windows)
 
@@ -127,7 +127,7 @@ class Monitor:
         taint = state.taint_names
         judgement = self._pipeline.judge(call, state)
         if judgement.outcome is _ASK:
-            judgement = await self._settle(call, judgement)
+            judgement = msgspec.structs.replace(await self._settle(call, judgement), is_notable=True)
             taint = state.taint_names
             if self._fault is not None:
                 raise self._refusal()
@@ -141,8 +141,8 @@ class Monitor:
             return decision
         if call.tool is _FS_READ:
             state.read(call.label)
-        if judgement.is_notable or call.derived or call.tool in self._counted:
-            self._after_allow(decision, judgement)
+        if judgement.is_notable or call.derived:
+            self._after_allow(decision)
         return decision
 
     async def judge_incoming(self, text: str, source: str) -> Incoming:
@@ -178,14 +178,12 @@ class Monitor:
 
     # ------------------------------------------------------------------------------------------------- consequences
 
-    def _after_allow(self, decision: Decision, judgement: Judgement) -> None:
+    def _after_allow(self, decision: Decision) -> None:
         """Count, taint and demote as an allowed call demands."""
         call = decision.call
         self._pipeline.tally(call, self.state)
         if call.derived:
             self.state.read_all(call.derived)
-        if not judgement.is_notable:
-            return
         tier = self._pipeline.tier_after(decision.verdicts)
         if tier is not None:
             self._demote(tier, call, signal=decision.verdicts[-1].reason)
@@ -207,10 +205,10 @@ class Monitor:
     def _demote(self, tier: Tier, call: ToolCall, **why: str | int) -> None:
         state = self.state
         if tier < state.tier:
-            self._note("demoted", before=state.tier.name.lower(), tier=tier.name.lower(), seq=call.seq, **why)
+            self.note("demoted", before=state.tier.name.lower(), tier=tier.name.lower(), seq=call.seq, **why)
             state.demote(tier)
 
-    def _note(self, name: str, **fields: str | int) -> None:
+    def note(self, name: str, **fields: str | int) -> None:
         """Record an event.
 
         Raises:

@@ -29,7 +29,8 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
         epoch: Of the state that was judged under.
         needs_probe: The gate is to be asked next; `Pipeline.resume` goes on with its answer.
         cached: The verdicts, but for rate, are remembered ones.
-        is_notable: Allowed, but the session is to take note: a pattern was hit, or a principle demotes.
+        is_notable: Allowed, but the session is to take note: it counts such calls, a pattern was hit, or a principle
+            demotes.
     """
 
     verdicts: tuple[Verdict, ...]

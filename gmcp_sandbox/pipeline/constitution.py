@@ -147,8 +147,8 @@ class Constitution:
                     self._counting.setdefault(tool, []).append(principle)
         self.windows = self._windows()
         self._by_tool = {tool for tool in Tool if any(window.of == tool.value for window in self.windows)}
-        self.counted_tools = frozenset(self._counting) | self._by_tool
-        """Tools whose allowed calls are counted."""
+        self.special_tools = frozenset({*self._counting, *self._by_tool, *self._volatile})
+        """Tools of which allowed calls are counted, or answers are volatile."""
 
     def _windows(self) -> tuple[Window, ...]:
         every = (principle for principles in self._principles.values() for principle in principles)

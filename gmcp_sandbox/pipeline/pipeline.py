@@ -92,6 +92,7 @@ class Pipeline:
         self._reader = cast("ReadsContent | None", reader)
         found = [layer for layer in layers if isinstance(layer, Constitution)]
         self._constitution = found[0] if found else Constitution(())
+        self._special = self._constitution.special_tools
         self._trust = next((layer for layer in layers if isinstance(layer, Trust)), None)
         self.demotions = demotions
         """What the profile says about signals that lower the tier."""
@@ -122,13 +123,8 @@ class Pipeline:
         """What the principles count."""
         return self._constitution.windows
 
-    @property
-    def counted_tools(self) -> frozenset[Tool]:
-        """Tools whose allowed calls must be brought to `tally`."""
-        return self._constitution.counted_tools
-
     def tally(self, call: ToolCall, state: SessionState) -> None:
-        """Count a call that was allowed and recorded."""
+        """Count a call that was allowed, recorded, and judged as notable."""
         self._constitution.tally(call, state)
 
     def tier_after(self, verdicts: Sequence[Verdict]) -> Tier | None:
@@ -234,9 +230,9 @@ class Pipeline:
             return result
         reached = len(result.verdicts) > self._reader_at
         needs_content = reached and self._depends_on_content(call)
-        if not (
-            (needs_content and result.verdicts[-1].layer is Layer.PREFILTER) or self._constitution.is_volatile(call)
-        ):
+        if result is not self._usual and self._constitution.is_volatile(call):
+            return result
+        if not (needs_content and result.verdicts[-1].layer is Layer.PREFILTER):
             self._remember(key, result, needs_content=needs_content)
         return result
 
@@ -246,9 +242,10 @@ class Pipeline:
         given = tuple(verdicts)
         usual = self._usual
         # Verdicts that allow are made once, so comparing them is comparing identities.
-        if given == usual.verdicts and usual.epoch == state.epoch:
+        if given == usual.verdicts and usual.epoch == state.epoch and call.tool not in self._special:
             return usual
-        result = Judgement(given, self._outcome(given), state.epoch, is_notable=self._is_notable(given))
+        is_notable = call.tool in self._special or self._is_notable(given)
+        result = Judgement(given, self._outcome(given), state.epoch, is_notable=is_notable)
         if result.outcome is _ALLOW and not result.is_notable:
             self._usual = result
             rate_at = self._rate_at if self._rate is not None else -1
@@ -286,7 +283,7 @@ class Pipeline:
         if verdict.outcome is _DENY:
             return Judgement((*old[:at], verdict), _DENY, judgement.epoch, cached=True)
         verdicts = (*old[:at], verdict, *old[at + 1 :])
-        is_notable = self._is_notable(verdicts)
+        is_notable = judgement.is_notable or verdict.reason == FLAGGED
         return Judgement(verdicts, self._outcome(verdicts), judgement.epoch, cached=True, is_notable=is_notable)
 
     def _is_notable(self, verdicts: Sequence[Verdict]) -> bool:

@@ -57,11 +57,21 @@ NAMES: dict[str, Kind] = {
 """All names but those of a rule's own counts (`counts.<name>`, numbers)."""
 
 _USE = re.compile(r"\b(call|session|counts)\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
+_UNKNOWN = re.compile(r"undeclared reference to '([^']+)'")
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 
 
 class ConditionError(ValueError):
-    """The expression has no meaning, or none for this call; the message says why and holds nothing of the agent's."""
+    """The expression has no meaning, or none for this call; the message says why and holds nothing of the agent's.
+
+    Attributes:
+        unknown: The name that is not known, where that is what is wrong.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        found = _UNKNOWN.search(message)
+        self.unknown = None if found is None else found[1]
 
 
 class Reads(msgspec.Struct, frozen=True):

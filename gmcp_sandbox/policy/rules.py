@@ -13,7 +13,7 @@ import msgspec
 from gmcp_sandbox.calls.arguments import ARGUMENTS
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.build import Builder, family_of
-from gmcp_sandbox.policy.conditions import Condition, ConditionError
+from gmcp_sandbox.policy.conditions import NAMES, Condition, ConditionError
 from gmcp_sandbox.policy.document import DemotionTable, RuleTable
 from gmcp_sandbox.policy.fields import Key, suggest
 from gmcp_sandbox.policy.match import GlobError
@@ -138,7 +138,10 @@ def _tier(builder: Builder, table: RuleTable, key: Key) -> Tier | None:
 def _check_condition(builder: Builder, rule: Rule, key: Key) -> None:
     if rule.when is None:
         return
+    counts = tuple(count.name for count in rule.counts)
     try:
-        Condition(rule.when, tuple(count.name for count in rule.counts))
+        Condition(rule.when, counts)
     except ConditionError as error:
-        raise builder.fault(str(error), key) from None
+        known = (*NAMES, *(f"counts.{name}" for name in counts))
+        hint = "" if error.unknown is None else suggest(error.unknown, known)
+        raise builder.fault(str(error), key, hint=hint) from None

@@ -36,6 +36,14 @@ labels = ["system", "private", "watched", "secret"]
 tools = ["dns.resolve", "net.connect", "net.send", "tls.hello", "http.request"]
 labels = ["network"]
 """
+OLD = {
+    "much": [str(number) for number in range(250)],
+    "few": [str(number) for number in range(100)],
+    "build": [str(number) for number in range(250)],
+    "tests": [f"test_{number}.py" for number in range(8)],
+    "unit": ["test_a.py", "test_b.py", *(f"{number}.txt" for number in range(8))],
+}
+"""What is there before the session begins."""
 COMMIT = "git -c user.name=Ada -c user.email=ada@example.com commit -q"
 
 
@@ -48,6 +56,10 @@ def box(shared_sandbox):
     (box.base / "private" / "tool").write_text("#!/bin/sh\necho ran\n")
     (box.base / "private" / "tool").chmod(0o755)
     box.write(".env", "TOKEN=abc")
+    for directory, names in OLD.items():
+        (box.workspace / directory).mkdir()
+        for name in names:
+            (box.workspace / directory / name).touch()
     box.write("tool", "#!/bin/sh\necho ran\n", 0o755)
     box.profile(GENEROUS.format(base=box.base), "generous.toml")
     subprocess.run(["git", "init", "-q"], cwd=box.workspace, env=box.environment(), check=True)
@@ -60,7 +72,7 @@ def run(box):
     """Return a function that runs a script and returns the result and the principles that denied something."""
 
     def attempt(script: str):
-        result = box.exec("sh", "-c", script, profile=str(box.base / "generous.toml"))
+        result = box.exec("bash", "-c", script, profile=str(box.base / "generous.toml"))
         blamed = set()
         for record in result.denials:
             if record["layer"] == "constitution":
@@ -78,9 +90,8 @@ BREAKS = {
     "credentials-do-not-run": "{base}/private/tool",
     "nothing-persists": "cp tool .envrc; cp tool .git/hooks/pre-commit",
     "the-guard-stays": "mkdir -p .config/gmcp-sandbox && cp tool .config/gmcp-sandbox/mine.toml",
-    "no-mass-deletion": "mkdir much && cd much && seq 1010 | xargs touch && cd .. && rm -rf much",
-    "tests-stay": "mkdir -p tests && cd tests && touch test_1.py test_2.py test_3.py test_4.py test_5.py test_6.py "
-    "&& rm -f test_?.py",
+    "no-mass-deletion": "rm -rf much",
+    "tests-stay": "rm -f tests/test_?.py",
 }
 """Principle → what breaks it; it ends with an error, and the principle is blamed."""
 
@@ -90,10 +101,8 @@ LOOK_ALIKES = {
     "credentials-do-not-run": "./tool",
     "nothing-persists": "cp tool .git/hooks/mine.sample; cat .git/hooks/*.sample > /dev/null",
     "the-guard-stays": "mkdir -p .config/other; cp tool .config/other/mine.toml",
-    "no-mass-deletion": "mkdir build few; seq 1010 | sed s,^,build/, | xargs touch; seq 100 | sed s,^,few/, "
-    "| xargs touch; rm -r build few",
-    "tests-stay": "mkdir -p unit; cd unit; touch test_a.py test_b.py; mv test_a.py test_c.py; rm test_b.py; "
-    "touch 1.txt 2.txt 3.txt 4.txt 5.txt 6.txt 7.txt; rm ?.txt",
+    "no-mass-deletion": "rm -r build few; mkdir own; cd own; seq 300 | xargs touch; cd ..; rm -r own",
+    "tests-stay": "cd unit; rm test_a.py *.txt; mv test_b.py test_c.py; touch test_{{1..7}}.py; rm test_[1-7].py",
 }
 
 

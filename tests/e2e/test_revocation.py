@@ -67,3 +67,50 @@ def test_where_nothing_becomes_forbidden_nothing_is_taken_back(box):
     assert seen["before"] == seen["after"]
     assert "private" in {name for record in result.records for name in record.get("taint", ())}
     assert revocations(result) == []
+
+
+DEMOTING = """
+name = "mine"
+extends = "default"
+replaces = ["demotions"]
+
+[[demotions]]
+signal = "denials"
+count = 10
+tier = "untrusted"
+"""
+PROBING = """
+import mmap, os, signal, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+view = mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)
+first = view[0]
+refused = 0
+for _ in range(10):
+    try:
+        os.open(".env", os.O_RDONLY)
+    except PermissionError:
+        refused += 1
+def outcome(action):
+    try:
+        action()
+        return "ok"
+    except OSError as error:
+        return error.strerror
+child = os.fork()
+if child == 0:
+    os._exit(len(view[:1]) - 1)
+status = os.waitpid(child, 0)[1]
+mapped = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "ok"
+print(refused, outcome(lambda: os.pread(fd, 1, 0)), mapped, outcome(lambda: open("new.txt", "w")), sep="|")
+"""
+
+
+def test_who_is_denied_too_often_is_trusted_less_and_loses_what_was_open(box):
+    box.write(".env", "TOKEN=abc")
+    box.write("probing.py", PROBING)
+    result = box.exec("python3", "probing.py", str(box.home / ".gitconfig"), profile=box.profile(DEMOTING))
+    assert result.text.strip() == "10|Permission denied|SIGBUS|Permission denied"
+    events = [(record["name"], record["data"]) for record in result.records if record["kind"] == "event"]
+    ((_, demoted),) = [event for event in events if event[0] == "demoted"]
+    assert (demoted["before"], demoted["tier"], demoted["signal"]) == ("standard", "untrusted", "denials")
+    assert ("revoked", {"files": 1, "names": 0}) in events

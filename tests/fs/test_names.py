@@ -3,10 +3,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
+from gmcp_sandbox.fs.core import FILE_CLOCK
+from gmcp_sandbox.fs.stats import stat_at
 from tests.fs.conftest import PID, Begin
 
 
@@ -227,3 +230,26 @@ async def test_no_symbolic_link_gets_into_a_git_directory(begin: Begin, ws: Path
     assert sorted(os.listdir(ws / ".git")) == ["logs"]
     await agent.symlink(b"testing", "/ws/.git/tXy12z")  # git asks so whether there are symbolic links
     await agent.unlink("/ws/.git/tXy12z")
+
+
+async def test_what_the_session_made_itself_is_new_when_it_is_removed(begin: Begin, ws: Path) -> None:
+    (ws / "old").write_bytes(b"x")
+    os.rename(ws / "old", ws / "moved")
+    born = stat_at(-100, os.fsencode(ws / "moved")).key[2]
+    while time.clock_gettime_ns(FILE_CLOCK) <= born:
+        pass  # file systems date by ticks of a few milliseconds
+    agent = begin()
+    asked = []
+    mediate = agent.mediator.mediate
+
+    async def listen(call):
+        asked.append((call.object, getattr(call.args, "is_new", None)))
+        return await mediate(call)
+
+    agent.core.permits._mediate = listen
+    await agent.create("/ws/own", b"x")
+    await agent.mkdir("/ws/dir")
+    await agent.unlink("/ws/own")
+    await agent.unlink("/ws/moved")
+    await agent.rmdir("/ws/dir")
+    assert [one for one in asked if one[1] is not None] == [("/ws/own", True), ("/ws/moved", False), ("/ws/dir", True)]

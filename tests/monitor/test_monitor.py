@@ -398,3 +398,11 @@ def test_what_was_counted_under_one_profile_counts_under_the_next():
     monitor.replace(Pipeline(profile(rules=(few,)), None))
     outcomes = [without_waiting(monitor.mediate(stat(monitor))).is_allowed for _ in range(2)]
     assert outcomes == [True, False]
+
+
+async def test_what_was_approved_counts_too():
+    few = Rule("few", "", "deny", tools=(Tool.FS_STAT,), counts=(RuleCount("n", "fs.read", 60, at_least=1),))
+    monitor, _ = session(rules=(ASK, few), approver=Answering(True))
+    assert (await monitor.mediate(stat(monitor))).is_allowed
+    assert (await monitor.mediate(read(monitor))).is_allowed
+    assert not (await monitor.mediate(stat(monitor))).is_allowed

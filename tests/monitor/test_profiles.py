@@ -103,3 +103,9 @@ def test_a_link_in_the_workspace_that_leads_to_the_profile_is_watched(tmp_path: 
 def test_the_root_is_no_home() -> None:
     with pytest.raises(ProfileError, match="cannot be a home"):
         load("default", home=Path("/"))
+
+
+def test_the_constitution_is_a_part_and_no_profile(tmp_path: Path) -> None:
+    assert "constitution" not in shipped_names()
+    with pytest.raises(ProfileError, match="`tier` is missing"):
+        load("constitution")

@@ -107,6 +107,13 @@ def test_command_lines():
     assert answer(READ, rule(argv=("*",))) == ALLOWED
 
 
+def test_arguments():
+    old = rule(tools=(Tool.FS_DELETE,), args=(("is_new", False), ("kind", "file")))
+    assert answer(call(Tool.FS_DELETE, "/w/a", FsDelete("file")), old) == DENIED
+    assert answer(call(Tool.FS_DELETE, "/w/a", FsDelete("dir")), old) == ALLOWED
+    assert answer(call(Tool.FS_DELETE, "/w/a", FsDelete("file", is_new=True)), old) == ALLOWED
+
+
 # --- conditions ------------------------------------------------------------------------------------------------------
 
 

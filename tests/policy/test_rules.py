@@ -43,6 +43,7 @@ when = "counts.sent > 3"
     [
         ('effect = "deny"', "without a selector"),
         ('effect = "deny"\nwhen = "call.tol == 1"', "mine.toml:6: rules[0].when: column 5: undeclared reference"),
+        ('effect = "deny"\nwhen = "session.tiant == []"', "did you mean 'session.taint'"),
         ('effect = "deny"\nwhen = "1"', "not true or false"),
         ('effect = "demote"\ntools = ["fs.read"]', "needs a `tier`"),
         ('effect = "deny"\ntier = "limited"\ntools = ["fs.read"]', "only `demote`"),
@@ -56,6 +57,11 @@ when = "counts.sent > 3"
         ('effect = "deny"\ncounts = [{ seconds = 0, at_least = 1 }]', ">= 1"),
         ('effect = "deny"\ncounts = [{ seconds = 9, at_least = 1, distinct = true, by_object = true }]', "always one"),
         ('effect = "deny"\ncounts = [{ seconds = 9, at_lest = 1 }]', "did you mean 'at_least'"),
+        ('effect = "deny"\ntools = ["fs.delete"]\nargs = { is_nev = true }', "did you mean 'is_new'"),
+        ('effect = "deny"\ntools = ["fs.delete"]\nargs = { is_new = "yes" }', "nothing that fs.delete has there"),
+        ('effect = "deny"\ntools = ["fs.delete", "fs.read"]\nargs = { kind = "file" }', "fs.read has no such argument"),
+        ('effect = "deny"\nargs = { is_new = true }', "without a selector"),
+        ('effect = "deny"\nlabels = ["system"]\nargs = { is_new = true }', "name them in `tools`"),
         ('effect = "forbid"\ntools = ["fs.read"]', "rules[0].effect"),
     ],
 )
