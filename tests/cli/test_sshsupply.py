@@ -33,7 +33,7 @@ def test_a_profile_that_names_no_host_gets_none(home: Path) -> None:
 def test_agent_and_keys_are_found(home: Path) -> None:
     found = find_supply(WANTED, home, AGENT)
     assert found == SshSupply("/run/agent", ((KEY, "git.test"),))
-    assert found is not None and found.known_hosts == (home / ".ssh/known_hosts").read_text()
+    assert found.known_hosts == (home / ".ssh/known_hosts").read_text()
 
 
 def test_without_an_agent_no_session_starts(home: Path) -> None:
