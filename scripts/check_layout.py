@@ -21,6 +21,11 @@ FUNCTION_LINES = 40
 
 TESTED_ELSEWHERE: dict[str, str] = {
     "gmcp_sandbox/__main__.py": "tests/cli/test_main.py",
+    "gmcp_sandbox/cli/networking.py": "tests/e2e/test_network.py",
+    "gmcp_sandbox/net/connector.py": "tests/net/test_service.py",
+    "gmcp_sandbox/net/datagrams.py": "tests/net/test_service.py",
+    "gmcp_sandbox/net/echoes.py": "tests/net/test_service.py",
+    "gmcp_sandbox/net/openflows.py": "tests/net/test_service.py",
 }
 """Module → the test file that exercises it, where the mirror would be empty."""
 

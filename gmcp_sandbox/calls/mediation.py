@@ -103,22 +103,54 @@ FUSE: tuple[Family, ...] = (
 )
 
 
-def _packet(name: str, reason: str, *tools: Tool, fate: Fate = Fate.UNREACHABLE) -> Family:
-    return Family(Origin.PACKET, name, fate, reason, (name,), tools)
+def _packet(name: str, fate: Fate, reason: str, *tools: Tool, errno: str | None = None) -> Family:
+    return Family(Origin.PACKET, name, fate, reason, (name,), tools, errno)
 
-
-_NO_WAY_OUT = "the network namespace has only its own loopback; connect() says ENETUNREACH"
 
 PACKETS: tuple[Family, ...] = (
-    _packet("loopback", "stays in the agent's own network namespace", fate=Fate.KERNEL),
-    _packet("TCP SYN", _NO_WAY_OUT, Tool.NET_CONNECT),
-    _packet("TCP other", "no packet of a connection without its SYN"),
-    _packet("UDP", _NO_WAY_OUT, Tool.NET_SEND),
-    _packet("ICMP echo", _NO_WAY_OUT, Tool.NET_SEND),
-    _packet("DNS question", "no resolver can be reached", Tool.DNS_RESOLVE),
-    _packet("TLS ClientHello", "no ClientHello without a connection", Tool.TLS_HELLO),
-    _packet("HTTP request", "no request without a connection", Tool.HTTP_REQUEST),
-    _packet("everything else", "no device to send it by; raw and packet sockets are refused"),
+    _packet("loopback", Fate.KERNEL, "stays in the agent's own network namespace, which is all there is without [net]"),
+    _packet(
+        "TCP SYN",
+        Fate.JUDGED,
+        "judged, dialled, then let in; a denial is a reset or ICMP at once",
+        Tool.NET_CONNECT,
+    ),
+    _packet(
+        "TCP other",
+        Fate.COVERED,
+        "of a connection that was let in; without one the gateway's kernel, which has no way out, resets it",
+    ),
+    _packet("UDP", Fate.JUDGED, "the first datagram of a flow; QUIC and multicast are refused", Tool.NET_SEND),
+    _packet("ICMP echo", Fate.JUDGED, "each; answered when the host's answer came", Tool.NET_SEND),
+    _packet(
+        "DNS question",
+        Fate.JUDGED,
+        "port 53 of any address, UDP and TCP; answered with fake addresses",
+        Tool.DNS_RESOLVE,
+    ),
+    _packet(
+        "TLS ClientHello",
+        Fate.JUDGED,
+        "the first bytes of a flow, at any port; what is neither TLS nor HTTP needs the right to raw bytes",
+        Tool.TLS_HELLO,
+        Tool.NET_CONNECT,
+    ),
+    _packet(
+        "HTTP request",
+        Fate.JUDGED,
+        "each request of a flow that is plain or was opened; malformed ones are refused",
+        Tool.HTTP_REQUEST,
+        Tool.NET_CONNECT,
+    ),
+    _packet(
+        "fragment, IP options, other source, other protocol",
+        Fate.REFUSED,
+        "dropped or reset; each kind and destination is recorded once as a denied net.send, later ones are counted",
+        errno="ECONNREFUSED",
+    ),
+    _packet(
+        "link housekeeping", Fate.REFUSED, "group memberships and neighbours of the agent's kernel: counted", errno="–"
+    ),
 )
 
 

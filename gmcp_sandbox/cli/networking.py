@@ -48,7 +48,7 @@ def build_network(
         dns=NameServer(monitor, names),
         dialer=dial,
         locator=dial,
-        converse=Conversation(monitor, interception=outfit.interception, count=count, idle=policy.idle_seconds),
+        converse=Conversation(monitor, interception=outfit.interception, idle=policy.idle_seconds),
         count=count,
         event=audit.event,
     )

@@ -196,9 +196,9 @@ def _fuse(trial: Trial) -> Finding:
 def _tun() -> Finding:
     refused = _refusal("/dev/net/tun")
     if refused:
-        what = f"/dev/net/tun: {refused}; agents have no network now, so nothing is lost"
+        what = f"/dev/net/tun: {refused}; a profile with [net] does not start"
         return Finding("tun", Status.DEGRADED, what, "sudo modprobe tun; sudo chmod 0666 /dev/net/tun")
-    return Finding("tun", Status.OK, "/dev/net/tun can be opened; agents have no network yet")
+    return Finding("tun", Status.OK, "/dev/net/tun can be opened")
 
 
 def _seccomp(actions: str | None) -> Iterator[Finding]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 import trio
@@ -30,14 +29,14 @@ from gmcp_sandbox.net.questions import Questions, RawCause
 from gmcp_sandbox.net.shuttle import shuttle
 from gmcp_sandbox.net.side import Side, SideIdle, SideLost
 from gmcp_sandbox.net.sniff import Kind, sniff
-from gmcp_sandbox.net.types import Closing, HandOff, Target
+from gmcp_sandbox.net.types import Closing, HandOff, Moved, Target
 
 SILENT_SECONDS = 30.0
 """For which the first byte of either side is awaited."""
-FIRST_SECONDS = 15.0
-"""For the first bytes to say what they are, from the first of them."""
-
-Count = Callable[[str, str, int], None]
+SNIFF_SECONDS = 2.0
+"""For the first bytes to say what they are: a program sends a request line in one piece."""
+HELLO_SECONDS = 15.0
+"""For a ClientHello to be complete."""
 
 
 class Interception(msgspec.Struct, frozen=True):
@@ -64,39 +63,26 @@ class Conversation:
         mediator: Mediator,
         *,
         interception: Interception | None = None,
-        count: Count = lambda _kind, _host, _amount: None,
         idle: float = 3600.0,
     ) -> None:
         self._mediator = mediator
         self._interception = interception
-        self._count = count
         self._idle = idle
 
     async def __call__(
-        self, target: Target, agent: trio.SocketStream, upstream: trio.SocketStream
+        self, target: Target, agent: trio.SocketStream, upstream: trio.SocketStream, moved: Moved
     ) -> Closing | HandOff:
         """Read the first bytes, ask, then relay the flow to its end or hand it off."""
-        flow = _Flow(
-            Questions(self._mediator, target),
-            agent,
-            upstream,
-            _sides(agent, upstream, target.host, self._count, self._idle),
-            self._interception,
+        sides = (
+            Side(agent, idle=self._idle, count=lambda size: moved(0, size)),
+            Side(upstream, idle=self._idle, count=lambda size: moved(size, 0)),
         )
+        flow = _Flow(Questions(self._mediator, target), (agent, upstream), sides, self._interception)
         started = trio.current_time()
         how = await flow.run()
         if isinstance(how, HandOff):
             return how
         return Closing(flow.upstream.sent, flow.agent.sent, trio.current_time() - started, how)
-
-
-def _sides(
-    agent: trio.abc.Stream, upstream: trio.abc.Stream, host: str, count: Count, idle: float
-) -> tuple[Side, Side]:
-    return (
-        Side(agent, idle=idle, count=partial(count, "net.bytes_down", host)),
-        Side(upstream, idle=idle, count=partial(count, "net.bytes_up", host)),
-    )
 
 
 class _Flow:
@@ -105,15 +91,14 @@ class _Flow:
     def __init__(
         self,
         questions: Questions,
-        agent: trio.SocketStream,
-        upstream: trio.SocketStream,
+        streams: tuple[trio.SocketStream, trio.SocketStream],
         sides: tuple[Side, Side],
         interception: Interception | None,
     ) -> None:
         self.agent, self.upstream = sides
         self._questions = questions
         self._target = questions.target
-        self._streams = (agent, upstream)
+        self._streams = streams
         self._interception = interception
 
     async def run(self) -> str | HandOff:
@@ -154,7 +139,7 @@ class _Flow:
         return None if self.upstream.is_ended else "server_first"
 
     async def _kind(self) -> Kind:
-        with trio.move_on_after(FIRST_SECONDS):
+        with trio.move_on_after(SNIFF_SECONDS):
             while (kind := sniff(self.agent.buffered)) is None:
                 if not await self.agent.fill():
                     return Kind.OTHER
@@ -194,7 +179,7 @@ class _Flow:
         return await self._opened(interception)
 
     async def _hello(self) -> Hello | None:
-        with trio.move_on_after(FIRST_SECONDS):
+        with trio.move_on_after(HELLO_SECONDS):
             while (hello := read_hello(self.agent.buffered)) is None:
                 if not await self.agent.fill():
                     return None

@@ -14,7 +14,7 @@ IDLE_SECONDS: Final = 10.0
 _LONGEST_QUESTION: Final = 4096
 
 
-async def serve_questions(stream: trio.SocketStream, service: DatagramService, key: FlowKey, agent: str) -> str:
+async def serve_questions(stream: trio.abc.Stream, service: DatagramService, key: FlowKey, agent: str) -> str:
     """Answer until the agent has no more questions; return how it ended, in one word.
 
     Args:
@@ -37,7 +37,7 @@ async def serve_questions(stream: trio.SocketStream, service: DatagramService, k
     return "reset"
 
 
-async def _question(stream: trio.SocketStream, buffer: bytearray) -> bytes | None:
+async def _question(stream: trio.abc.Stream, buffer: bytearray) -> bytes | None:
     """Return the next question, or None at the end or when it is longer than any question."""
     while len(buffer) < 2 or len(buffer) < 2 + int.from_bytes(buffer[:2], "big"):
         if len(buffer) >= 2 and int.from_bytes(buffer[:2], "big") > _LONGEST_QUESTION:

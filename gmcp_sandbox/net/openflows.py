@@ -52,11 +52,10 @@ class OpenFlows:
     async def _talk(self, flow: Flow, dialled: Dialled, tally: _Tally) -> None:
         assert flow.agent is not None
         agent = trio.SocketStream(trio.socket.from_stdlib_socket(flow.agent))
-        outcome = await self._parts.converse(flow.target, agent, dialled.stream)
+        outcome = await self._parts.converse(flow.target, agent, dialled.stream, tally.moved)
         if isinstance(outcome, Closing):
-            tally.up, tally.down, tally.how = outcome.up, outcome.down, outcome.how
+            tally.how = outcome.how
             return
-        tally.up, tally.down = outcome.sent_up, outcome.sent_down
         await _deliver(outcome, agent, dialled.stream)
         tally.moved(len(outcome.up), len(outcome.down))
         idle = self._parts.policy.idle_seconds

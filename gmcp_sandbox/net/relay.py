@@ -204,6 +204,7 @@ class Relay:
                 if fd != line:
                     self._turn(fd, events)
                 elif not self._hear(events):
+                    self._end_all()
                     return
             if time.monotonic() >= self._next_tick:
                 self._tick()
@@ -249,6 +250,14 @@ class Relay:
         del self._pairs[pair.number]
         pair.close(with_reset=how != "closed")
         self._say(REPORT.pack(ENDED, pair.number, pair.up.moved, pair.down.moved, ENDINGS.index(how)))
+
+    def _end_all(self) -> None:
+        """Reset every flow: nobody judges them any more."""
+        for pair in self._pairs.values():
+            pair.close(with_reset=True)
+        self._pairs.clear()
+        self._by_fd.clear()
+        self._poller.close()
 
     # ----------------------------------------------------------------------------------------- the supervisor's line
 

@@ -131,14 +131,22 @@ class HandOff(msgspec.Struct, frozen=True):
     sent_down: int = 0
 
 
+class Moved(Protocol):
+    """Told of bytes that have just gone up, and come down."""
+
+    def __call__(self, up: int, down: int) -> None:
+        """Must be quick: it is called for every piece."""
+
+
 class Converse(Protocol):
     """The application layer of one flow."""
 
     async def __call__(
-        self, target: Target, agent: trio.SocketStream, upstream: trio.SocketStream
+        self, target: Target, agent: trio.SocketStream, upstream: trio.SocketStream, moved: Moved
     ) -> Closing | HandOff:
         """Read the first bytes, mediate what they say, then relay the flow to its end or hand it off.
 
-        Both streams stay the caller's: it closes them, after a `Closing` too. Cancelled when the session ends, the
-        policy revokes the flow, or it is idle for too long. Never raises for what either side sends.
+        `moved` is told of bytes as it passes them; the outcome's figures are their sums. Both streams stay the
+        caller's: it closes them, after a `Closing` too. Cancelled when the session ends, the policy revokes the flow,
+        or it is idle for too long. Never raises for what either side sends.
         """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import Result, Sandbox
+from tests.e2e.internet import Internet, Online, internet
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,19 @@ def shared_sandbox(mode: str) -> Iterator[Sandbox]:
     """The same for tests that look at one run from many sides."""
     with Sandbox.make(mode) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def net() -> Iterator[Internet]:
+    """The tests' own internet. Making it takes root, who runs in it does not need to be."""
+    with internet() as made:
+        yield made
+
+
+@pytest.fixture
+def online(sandbox: Sandbox, net: Internet) -> Online:
+    """A user whose machine is on the tests' own internet. Mark with `needs("tun", "root")`."""
+    return Online(sandbox, net)
 
 
 @pytest.fixture

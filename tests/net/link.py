@@ -28,7 +28,7 @@ from gmcp_sandbox.net import crew
 from gmcp_sandbox.net.namespace import raise_loopback
 from gmcp_sandbox.net.parts import Parts
 from gmcp_sandbox.net.service import Network
-from gmcp_sandbox.net.types import DialError, Dialled, HandOff
+from gmcp_sandbox.net.types import Converse, DialError, Dialled, HandOff
 from gmcp_sandbox.policy.network import Network as Policy
 from gmcp_sandbox.proc.confine import DieWithParent
 from gmcp_sandbox.proc.helper import confinement
@@ -78,9 +78,8 @@ def linked() -> Iterator[Link]:
         said, fds, _, _ = socket.recv_fds(ours, 4096, 2)
         assert said == b"ready", said.decode()
         pump, relay = (socket.socket(fileno=fd) for fd in fds)
-        yield Link(pid, pump, relay)
-        pump.close()
-        relay.close()
+        with pump, relay:
+            yield Link(pid, pump, relay)
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
@@ -122,6 +121,7 @@ class Host:
     allows: Callable[[ToolCall], bool] = lambda call: True
     upstream: tuple[str, int] | None = None
     failure: int = errno.ECONNREFUSED
+    application: Converse | None = None
     policy: Policy = field(default_factory=Policy)
     calls: list[ToolCall] = field(default_factory=list)
     events: list[tuple[str, dict]] = field(default_factory=list)
@@ -153,8 +153,8 @@ class Host:
             raise DialError(self.failure, "unreachable")
         return self.upstream[0]
 
-    async def converse(self, target, agent, upstream):
-        return HandOff()
+    async def converse(self, target, agent, upstream, moved):
+        return HandOff() if self.application is None else await self.application(target, agent, upstream, moved)
 
     def count(self, kind, host, amount):
         self.counted[kind, host] = self.counted.get((kind, host), 0) + amount

@@ -96,7 +96,7 @@ async def gate(conversation: Conversation, host: str, server_port: int) -> Async
         target = Target(host, agent.socket.getsockname()[1], "198.18.0.1", False)
         upstream = await trio.open_tcp_stream("127.0.0.1", server_port)
         async with upstream:
-            assert not isinstance(await conversation(target, agent, upstream), HandOff)
+            assert not isinstance(await conversation(target, agent, upstream, lambda up, down: None), HandOff)
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))

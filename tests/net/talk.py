@@ -82,16 +82,21 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    door: Door, target: Target = TARGET, interception: Interception | None = None, limit: float = 20, **options
+    door: Door,
+    target: Target = TARGET,
+    interception: Interception | None = None,
+    *,
+    moved=lambda up, down: None,
+    limit=20,
 ) -> AsyncIterator[Talk]:
     """Run a conversation; as the shell does, close both streams when it has ended and not when it was handed off."""
     agent, inner = pair()
     outer, server = pair()
     ends = Talk(agent, server)
-    conversation = Conversation(door, interception=interception, **options)
+    conversation = Conversation(door, interception=interception)
 
     async def run() -> None:
-        ends.how = await conversation(target, inner, outer)
+        ends.how = await conversation(target, inner, outer, moved)
         ends.ended.set()
         if not isinstance(ends.how, HandOff):
             await trio.aclose_forcefully(inner)

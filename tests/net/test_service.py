@@ -6,10 +6,12 @@ import contextlib
 import errno
 import hashlib
 import socket
+from typing import Any
 
 import pytest
 import trio
 
+from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.net.types import Closing
 from tests.net.link import Host, replace, serving
@@ -27,6 +29,11 @@ def attempt(address, port=80, timeout=5):
         return {"result": errno.errorcode.get(error.errno, str(error)), "seconds": time.monotonic() - began}
 """
 PATTERN = bytes(range(256)) * 4096
+
+
+def arguments(call: ToolCall) -> Any:
+    """Return the arguments of a call, of the type that its tool has."""
+    return call.args
 
 
 async def _upstream(nursery, handler):
@@ -65,7 +72,7 @@ with socket.create_connection(("198.18.0.9", 8080), 5) as sock:
         )
         assert said == ["HELLO", ["198.18.0.9", 8080]]
         (call,) = host.calls
-        assert (call.tool, call.object, call.args.port) == (Tool.NET_CONNECT, "api.example.com", 8080)
+        assert (call.tool, call.object, arguments(call).port) == (Tool.NET_CONNECT, "api.example.com", 8080)
         (flow,) = await _flows(host)
         assert (flow["host"], flow["port"], flow["up"], flow["down"], flow["how"]) == (
             "api.example.com", 8080, 5, 5, "closed",
@@ -195,11 +202,11 @@ with socket.create_connection(("198.18.0.9", 80), 5) as sock:
 async def test_an_application_layer_that_denies_resets(nursery):
     host = Host(upstream=await _upstream(nursery, trio.aclose_forcefully))
 
-    async def deny(target, agent, upstream):
+    async def deny(target, agent, upstream, moved):
         await agent.receive_some(1)
         return Closing(up=0, down=0, seconds=0, how="denied")
 
-    host.converse = deny
+    host.application = deny
     async with serving(host) as (_, agent):
         said = await agent(
             PRELUDE
@@ -267,7 +274,7 @@ print(json.dumps(answers))
             nursery.cancel_scope.cancel()
     assert said == ["ONE", "TWO"]
     (call,) = host.calls
-    assert (call.tool, call.object, call.args.port) == (Tool.NET_SEND, "api.example.com", port)
+    assert (call.tool, call.object, arguments(call).port) == (Tool.NET_SEND, "api.example.com", port)
 
 
 async def test_quic_multicast_and_denied_datagrams_are_refused_at_once():
@@ -289,7 +296,10 @@ print(json.dumps([ask("198.18.0.9", 443), ask("198.18.0.9", 9999)]))
 """
         )
     assert said == ["ECONNREFUSED", "ECONNREFUSED"]
-    assert {(call.args.protocol, call.args.fault) for call in host.calls} == {("other", "quic"), ("udp", None)}
+    assert {(arguments(call).protocol, arguments(call).fault) for call in host.calls} == {
+        ("other", "quic"),
+        ("udp", None),
+    }
 
 
 async def test_another_epoch_ends_the_flows_that_it_does_not_allow(nursery):
