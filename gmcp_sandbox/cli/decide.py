@@ -28,12 +28,11 @@ from gmcp_sandbox.cli.terminal import Painter, columns, visible
 from gmcp_sandbox.errors import ProfileError, UsageError
 from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.resolve import resolve_view
-from gmcp_sandbox.monitor.semantics import model_directory, open_gate
+from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 from gmcp_sandbox.pipeline.cache import Judgement
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.state import SessionState
-from gmcp_sandbox.probe.question import Surroundings
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     labeller = Labeller(view.mounts, (*profile.path_rules, *view.path_rules), view.symlinks)
     call = build_call(tool, args.pairs, labeller, workspace=str(workspace), home=str(home))
     state = SessionState(profile.tier, frozenset(map(_taint, args.taint)))
-    around = Surroundings(str(workspace), str(home))
+    around = surroundings(profile, str(workspace), str(home))
     gate = open_gate(model_directory(), profile, around, environ=os.environ, warn=_warn)
     judgement = judged(Pipeline(profile, gate), call, state)
     print(

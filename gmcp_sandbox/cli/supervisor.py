@@ -113,14 +113,13 @@ def _serve(
     from gmcp_sandbox.cli.assembly import assemble, open_log
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.questions import open_control
-    from gmcp_sandbox.monitor.semantics import model_directory, open_gate
-    from gmcp_sandbox.probe.question import Surroundings
+    from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 
     started.map_ids(prepared.identity)
     if outfit is not None:
         importlib.import_module("gmcp_sandbox.cli.networking")  # while the set-up process mounts
     remarks: list[str] = []
-    around = Surroundings(prepared.workspace, prepared.home)
+    around = surroundings(prepared.profile, prepared.workspace, prepared.home)
     gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
     audit = open_log(prepared, session, enforced(prepared, gate), gate)
     meta = describe(prepared)

@@ -48,6 +48,14 @@ def installed_manifest(directory: Path | None, profile: Profile) -> Manifest | N
     return None
 
 
+def surroundings(profile: Profile, workspace: str, home: str) -> Surroundings:
+    """Return what holds for all questions of a session."""
+    from gmcp_sandbox.probe.question import Surroundings
+
+    shown = frozenset(f"{home.rstrip('/')}/{name}" for name in profile.home_files)
+    return Surroundings(workspace, home, shown=shown)
+
+
 def open_gate(
     directory: Path | None,
     profile: Profile,

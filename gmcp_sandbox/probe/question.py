@@ -51,11 +51,16 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What holds for all questions of a session."""
+    """What holds for all questions of a session.
+
+    Attributes:
+        shown: Files of the home directory that the profile shows by name.
+    """
 
     workspace: str = ""
     home: str = ""
     task: str = ""
+    shown: frozenset[str] = frozenset()
 
 
 def question_of_call(

@@ -1,8 +1,12 @@
 """What is probed (DESIGN section 4), decided from tool, label, path and time alone.
 
-Always: programs that run, MCP calls, HTTP requests, hosts. Writes, deletes and renames: outside of the workspace label
-(which takes in watched objects), and in bursts. Reads: of labels other than system, workspace and scratch. A decision
-that is remembered does not come here again in its epoch, so "the first" needs no memory of its own.
+Always: programs that run with a command line that is known, MCP calls, HTTP requests, hosts. Writes, deletes and
+renames: outside of the workspace label (which takes in watched objects), and in bursts. Reads: of labels other than
+system, workspace and scratch, but for files of the home directory that the profile shows by name. A decision that is
+remembered does not come here again in its epoch, so "the first" needs no memory of its own.
+
+A program without its command line is not asked about unless it lies in an unusual place: the name of a compiler or a
+database shell says nothing of what it will do, and the model, asked all the same, stopped ordinary ones.
 
 Scratch trees and bursts are asked about by class of place, not by name: three thousand new files are one question.
 
@@ -11,7 +15,7 @@ Owned by the event loop. Guarantees: no content is looked at; at most `_CLASSES`
 
 from __future__ import annotations
 
-from gmcp_sandbox.calls.arguments import FsWrite
+from gmcp_sandbox.calls.arguments import FsWrite, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import SCRATCH, SYSTEM, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
@@ -35,7 +39,7 @@ _ALWAYS = frozenset(
     }
 )
 _CHANGES = frozenset({Tool.FS_WRITE, Tool.FS_DELETE, Tool.FS_RENAME})
-_UNREAD = frozenset({SYSTEM.name, WORKSPACE.name, SCRATCH.name})
+_USUAL = frozenset({SYSTEM.name, WORKSPACE.name, SCRATCH.name})
 PROBED = _ALWAYS | _CHANGES | {Tool.FS_READ}
 """Tools that can be probed at all."""
 
@@ -54,10 +58,12 @@ class Selection:
         tool = call.tool
         if tool not in self._tools:
             return False
+        if isinstance(call.args, ProcExec):
+            return call.args.argv is not None or call.label.name not in _USUAL
         if tool in _ALWAYS:
             return True
         if tool is Tool.FS_READ:
-            return call.label.name not in _UNREAD
+            return call.label.name not in _USUAL and call.object not in self._around.shown
         if call.label.name != WORKSPACE.name:
             return tool in _CHANGES
         return tool in _CHANGES and self._is_burst(call)

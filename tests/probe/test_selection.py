@@ -30,7 +30,7 @@ def call(tool, object, args, label, at=0):
 
 
 def selection(**policy):
-    return Selection(ProbePolicy(**policy), Surroundings("/w", "/home/u"))
+    return Selection(ProbePolicy(**policy), Surroundings("/w", "/home/u", shown=frozenset({"/home/u/.gitconfig"})))
 
 
 READ, OPEN, DELETE = FsRead("open"), FsWrite("open"), FsDelete("file")
@@ -39,13 +39,16 @@ READ, OPEN, DELETE = FsRead("open"), FsWrite("open"), FsDelete("file")
 @pytest.mark.parametrize(
     ("asked", "is_wanted"),
     [
-        (call(Tool.PROC_EXEC, "/usr/bin/git", ProcExec(), SYSTEM), True),
+        (call(Tool.PROC_EXEC, "/usr/bin/git", ProcExec(("git", "push")), SYSTEM), True),
+        (call(Tool.PROC_EXEC, "/usr/bin/git", ProcExec(), SYSTEM), False),
+        (call(Tool.PROC_EXEC, "/w/.git/hooks/pre-push", ProcExec(), WATCHED), True),
         (call(Tool.NET_CONNECT, "example.com", NetConnect(443), NETWORK), True),
         (call(Tool.FS_STAT, "/w/.envrc", FsStat("lookup"), WATCHED), False),
         (call(Tool.FS_READ, "/w/a", READ, WORKSPACE), False),
         (call(Tool.FS_READ, "/usr/lib/x", READ, SYSTEM), False),
         (call(Tool.FS_READ, "/tmp/x", READ, SCRATCH), False),
-        (call(Tool.FS_READ, "/home/u/.gitconfig", READ, PRIVATE), True),
+        (call(Tool.FS_READ, "/home/u/.gitconfig", READ, PRIVATE), False),
+        (call(Tool.FS_READ, "/home/u/.netrc.old", READ, PRIVATE), True),
         (call(Tool.FS_READ, "/w/AGENTS.md", READ, WATCHED), True),
         (call(Tool.FS_WRITE, "/w/a", OPEN, WORKSPACE), False),
         (call(Tool.FS_WRITE, "/w/.envrc", OPEN, WATCHED), True),
