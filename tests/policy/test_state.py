@@ -49,3 +49,17 @@ def test_an_epoch_has_one_taint_and_one_tier(steps):
         assert changed == ((state.taint, state.tier) != (taint, tier))
         assert state.taint >= taint and state.tier <= tier
         assert seen.setdefault(state.epoch, (state.taint, state.tier)) == (state.taint, state.tier)
+
+
+def test_whoever_watches_is_told_after_every_change_and_of_nothing_else() -> None:
+    state = SessionState(Tier.STANDARD)
+    seen: list[int] = []
+    state.watch(lambda: seen.append(state.epoch))
+    state.read(SECRET)
+    state.read(SECRET)
+    state.demote(Tier.LIMITED)
+    state.demote(Tier.TRUSTED)
+    state.exhaust("example.com")
+    state.exhaust("example.com")
+    state.renew()
+    assert seen == [2, 3, 4, 5]
