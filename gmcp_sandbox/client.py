@@ -21,6 +21,8 @@ from gmcp_sandbox.errors import HostError, UsageError
 
 _NAME = "control.sock"
 _MAX_REPLY = 64 << 20
+_NO_REQUEST = 0
+"""Id of the reply to a line that was no request."""
 
 
 class Client:
@@ -115,6 +117,8 @@ class Client:
         while (reply := self._line()) is not None:
             if "event" in reply:
                 self._events.append(reply)
+            elif reply["id"] not in (self._number, _NO_REQUEST):
+                continue  # the late reply to a request that was given up
             elif "error" in reply:
                 said = reply["error"]
                 raise UsageError(said["what"], cause=said["cause"], hint=said["hint"])

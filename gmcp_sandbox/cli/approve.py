@@ -22,7 +22,7 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("session", nargs="?", metavar="SESSION", help="beginning of its id (default: all that run)")
     parser.add_argument("ask", nargs="?", type=int, metavar="QUESTION", help="number of the question")
-    parser.add_argument("--show", action="store_true", help="print the question with content and difference; no answer")
+    parser.add_argument("--show", action="store_true", help="print the question with its content; no answer")
     parser.add_argument("--deny", action="store_true", help="deny it now")
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument(
@@ -148,7 +148,7 @@ def _print_line(args: argparse.Namespace, session: SessionDir, question: dict[st
 
 
 def _show(client: Client, session: SessionDir, question: dict[str, Any]) -> None:
-    """Print all that is known of a question: arguments, patterns, content, and how it differs from what is there."""
+    """Print all that is known of a question: arguments, reasons, patterns, content."""
     from gmcp_sandbox.audit.encode import encode
     from gmcp_sandbox.cli.difference import shown_content
     from gmcp_sandbox.cli.terminal import visible

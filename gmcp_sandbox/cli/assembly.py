@@ -111,12 +111,11 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
     Raises:
         HostError: A tree of the view cannot be opened.
     """
-    profile, view, identity = prepared.profile, prepared.view, prepared.identity
-    state = SessionState(profile.tier)
+    profile = prepared.profile
     approvals = approvals_of(profile.approvals, has_person=has_person)
     monitor = Monitor(
         Pipeline(profile, gate),
-        state,
+        SessionState(profile.tier),
         audit,
         session=session.id,
         agent=prepared.agent,
@@ -128,21 +127,27 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
     )
     if scratch is None:
         scratch = kernel.detached_tmpfs({"size": str(profile.limits.scratch_bytes), "mode": "0755"})
-    trees = _scratch_trees(view.mounts, scratch)
+    trees = _scratch_trees(prepared.view.mounts, scratch)
     explanations.open(trees)
-    ids = IdView.for_root() if identity.is_root else IdView.for_user()
+    filesystem = _filesystem(prepared, session, monitor, trees)
+    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)
+
+
+def _filesystem(prepared: Preparation, session: SessionDir, monitor: Monitor, trees: dict[str, int]) -> Core:
+    """Build the file system; what the kernel remembers of it ends with each epoch."""
+    view, state = prepared.view, monitor.state
     filesystem = Core(
         view,
         monitor,
-        Labeller(view.mounts, (*profile.path_rules, *view.path_rules), view.symlinks),
+        Labeller(view.mounts, (*prepared.profile.path_rules, *view.path_rules), view.symlinks),
         guard_for=guard_for,
-        ids=ids,
+        ids=IdView.for_root() if prepared.identity.is_root else IdView.for_user(),
         backings=trees,
         secret_places=secret_places(prepared),
         taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), monitor.note),
     )
     state.watch(filesystem.revocation.begin)
-    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)
+    return filesystem
 
 
 def approvals_of(policy: ApprovalPolicy, *, has_person: bool) -> Approvals:

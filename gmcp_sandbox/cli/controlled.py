@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.audit.encode import JSON
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.cli.reloading import Reloading
     from gmcp_sandbox.policy.state import SessionState
 
 _SAMPLE_SECONDS = 2.0
@@ -32,13 +33,13 @@ class Controlled:
         state: SessionState,
         *,
         end: Callable[[Ending], None],
-        reload: Callable[[], Awaitable[dict[str, JSON]]] | None = None,
+        reloading: Reloading | None = None,
     ) -> None:
         self._prepared = prepared
         self._audit = audit
         self._state = state
         self._end = end
-        self._reload = reload
+        self._reloading = reloading
         self._started_ns = time.time_ns()
         self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)], maxlen=_SAMPLES)
 
@@ -46,24 +47,25 @@ class Controlled:
         """Take samples, for rates of the last seconds, until cancelled."""
         while True:
             await trio.sleep(_SAMPLE_SECONDS)
-            self._samples.append((time.monotonic(), self._audit.allowed, self._audit.denied))
+            self._samples.append((time.monotonic(), self._audit.allowed, self._audit.denied - self._audit.unseen))
 
     def status(self) -> dict[str, JSON]:
         """Return figures and facts; rates are calls a second over the last ten seconds or so."""
         audit, state = self._audit, self._state
+        profile = self._prepared.profile if self._reloading is None else self._reloading.profile
         then, allowed, denied = self._samples[0]
         seconds = max(time.monotonic() - then, 0.001)
         return {
             "session": audit.session,
             "agent": self._prepared.agent,
-            "profile": self._prepared.profile.name,
-            "digest": self._prepared.profile.digest,
+            "profile": profile.name,
+            "digest": profile.digest,
             "started_ns": self._started_ns,
             "allowed": audit.allowed,
             "denied": audit.denied - audit.unseen,
             "unseen": audit.unseen,
             "allowed_per_second": round((audit.allowed - allowed) / seconds, 1),
-            "denied_per_second": round((audit.denied - denied) / seconds, 1),
+            "denied_per_second": round((audit.denied - audit.unseen - denied) / seconds, 1),
             "taint": list(state.taint_names),
             "tier": state.tier.name.lower(),
             "epoch": state.epoch,
@@ -71,9 +73,9 @@ class Controlled:
 
     async def reload(self) -> dict[str, JSON]:
         """Read the profile again."""
-        if self._reload is None:
+        if self._reloading is None:
             raise UsageError("this session's profile is not read again")
-        return await self._reload()
+        return await self._reloading.reload()
 
     def stop(self) -> None:
         """End the session as `stop` does."""

@@ -9,7 +9,9 @@ _LINES = 200
 
 def shown_content(content: bytes, is_cut: bool) -> str:
     """Return content as lines that cannot steer the terminal, with its length and what was left out."""
-    lines = content.decode("utf-8", "surrogateescape").splitlines()
+    lines = content.decode("utf-8", "surrogateescape").split("\n")  # other ends of lines are shown as escapes
+    if lines[-1] == "":
+        lines.pop()
     shown = [f"  | {visible(line)}" for line in lines[:_LINES]]
     left = len(lines) - _LINES
     if left > 0:

@@ -77,8 +77,12 @@ def _arguments(args: dict[str, JSON]) -> str:
         return "  [" + " ".join(str(word) for word in argv) + "]"
     if "target" in args:
         return f" -> {args['target']}"
-    op = args.get("op") or args.get("kind")
-    return f" ({op})" if op else ""
+    if "method" in args:
+        return f":{args.get('port')}  {args['method']} {args.get('path')}"
+    if args.get("port") is not None:
+        return f":{args['port']}" + (f" ({args['protocol']})" if "protocol" in args else "")
+    kind = next((args[name] for name in ("op", "kind", "qtype", "protocol") if args.get(name)), None)
+    return f" ({kind})" if kind else ""
 
 
 def _reason(entry: CallEntry) -> str:

@@ -38,10 +38,33 @@ def write_grant(session: SessionDir, question: dict[str, Any], pattern: str) -> 
 
 
 def grant_text(reasons: list[str], tool: str, pattern: str) -> str:
-    """Return a grant in TOML. Strings of JSON are strings of TOML, but for DEL, which JSON leaves as it is."""
-    words = [json.dumps(value).replace("\x7f", "\\u007f") for value in (sorted(set(reasons)), [tool], [pattern])]
-    names = ("reasons", "tools", "objects")
-    return "\n[[approvals.grants]]\n" + "".join(f"{name} = {text}\n" for name, text in zip(names, words, strict=True))
+    """Return a grant in TOML.
+
+    Raises:
+        UsageError: A word holds bytes that are not UTF-8, which no string of TOML can say.
+    """
+    rows = {"reasons": sorted(set(reasons)), "tools": [tool], "objects": [pattern]}
+    lines = (f"{name} = [{', '.join(_quoted(word) for word in words)}]\n" for name, words in rows.items())
+    return "\n[[approvals.grants]]\n" + "".join(lines)
+
+
+def _quoted(word: str) -> str:
+    """Return a string of TOML, in printable ASCII, so that the file steers no terminal."""
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            "the answer holds for this session, but it cannot be written down: the name is not UTF-8",
+            hint="a grant for the directory above it, or with * in its place, can be",
+        ) from None
+    return "".join(_escape(char) for char in json.dumps(word, ensure_ascii=False))
+
+
+def _escape(char: str) -> str:
+    """Escape what JSON leaves as it is; TOML has no pairs of surrogates for what lies beyond U+FFFF."""
+    if " " <= char <= "~":
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def _append(path: Path, block: str) -> None:

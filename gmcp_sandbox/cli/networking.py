@@ -53,4 +53,6 @@ def build_network(
         event=audit.event,
     )
     pump, relay = (socket.socket(fileno=fd) for fd in lines)
-    return Network(parts, pump, relay)
+    network = Network(parts, pump, relay)
+    monitor.state.watch(network.reconsider)
+    return network

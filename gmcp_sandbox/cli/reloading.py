@@ -11,12 +11,14 @@ Guarantees:
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
-from gmcp_sandbox.errors import ProfileError, SandboxError
+from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.monitor.profiles import files_of, load_profile, state_of
 from gmcp_sandbox.policy.labelling import Labeller
 
@@ -65,11 +67,8 @@ class Reloading:
             await trio.sleep(LOOK_SECONDS)
             now = state_of(self._files)
             if now != self._seen:
-                self._seen = now
-                try:
+                with contextlib.suppress(ProfileError):  # it was told, and will be read when it changes again
                     await self.reload()
-                except SandboxError as error:
-                    self._refuse(error)
 
     async def reload(self) -> dict[str, JSON]:
         """Read the profile again and judge by it; return the digests and what waits for the next start.
@@ -79,12 +78,15 @@ class Reloading:
         """
         async with self._turn:
             self._seen = state_of(self._files)
-            new, files = await trio.to_thread.run_sync(self._read)
-            self._files = files
-            old = self.profile
-            if new.digest == old.digest:
-                return {"old": old.digest, "new": new.digest, "waits": []}
-            return await self._adopt(old, new)
+            try:
+                new, self._files = await trio.to_thread.run_sync(self._read)
+                old = self.profile
+                if new.digest == old.digest:
+                    return {"old": old.digest, "new": new.digest, "waits": []}
+                return await self._adopt(old, new)
+            except ProfileError as error:
+                self._refuse(error)
+                raise
 
     def _read(self) -> tuple[Profile, tuple[str, ...]]:
         prepared = self._prepared
@@ -100,7 +102,7 @@ class Reloading:
                 hint="start the agent again",
             )
         pipeline = await trio.to_thread.run_sync(assembled.pipeline_of, new)
-        waits = [name for name in _WAITS if getattr(new, name) != getattr(old, name)]
+        waits = _waiting(old, new)
         fields: dict[str, JSON] = {"old": old.digest, "new": new.digest, "waits": waits}
         assembled.audit.event("reload", profile=new.name, **fields)
         # From here on nothing waits: no call is answered between two of these lines.
@@ -113,8 +115,15 @@ class Reloading:
         self._notices.offer("notice", text=f"gmcp-sandbox: the profile {new.name} was read again{ending}")
         return fields
 
-    def _refuse(self, error: SandboxError) -> None:
+    def _refuse(self, error: ProfileError) -> None:
         """Keep the old profile, and say why."""
         why = f"{error}: {error.cause}" if error.cause else str(error)
         self._assembled.audit.event("reload_refused", digest=self.profile.digest, why=why[:2000])
         self._notices.offer("notice", text=f"gmcp-sandbox: the profile stays as it was: {why}"[:4096])
+
+
+def _waiting(old: Profile, new: Profile) -> list[str]:
+    """Return what differs and is not taken over; of the approvals, only grants are."""
+    waits = [name for name in _WAITS if getattr(new, name) != getattr(old, name)]
+    fixed = (msgspec.structs.replace(one.approvals, grants=()) for one in (old, new))
+    return waits if len(set(fixed)) == 1 else [*waits, "approvals"]

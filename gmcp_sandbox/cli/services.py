@@ -52,7 +52,7 @@ class Services:
         audit, approvals = self._assembled.audit, self._assembled.approvals
         reloading = Reloading(prepared, self._assembled, self._report)
         state = self._assembled.monitor.state
-        controlled = Controlled(prepared, audit, state, end=self._session.end, reload=reloading.reload)
+        controlled = Controlled(prepared, audit, state, end=self._session.end, reloading=reloading)
         services: list[Service] = [
             self._serve_files,
             self._hear_init,

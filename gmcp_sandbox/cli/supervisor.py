@@ -26,12 +26,15 @@ from gmcp_sandbox.proc import launch as proc_launch
 from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gmcp_sandbox.audit.encode import JSON
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.assembly import Assembled
     from gmcp_sandbox.cli.orders import Orders
     from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.monitor.session import Ending
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.probe.gate import Gate
     from gmcp_sandbox.proc.channel import Channel
@@ -110,9 +113,7 @@ def _serve(
 ) -> dict[str, Any]:
     """Run the session on a launch that has begun; return the last message to the front."""
     prepared, session = orders.prepared, orders.session_dir
-    from gmcp_sandbox.cli.assembly import assemble, open_log
-    from gmcp_sandbox.cli.explanations import Explanations
-    from gmcp_sandbox.cli.questions import open_control
+    from gmcp_sandbox.cli.assembly import open_log
     from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 
     started.map_ids(prepared.identity)
@@ -126,28 +127,48 @@ def _serve(
     session.write_meta(meta)
     ending = None
     try:
-        import trio
 
-        from gmcp_sandbox.cli.services import Services
+        def assembled(fds: dict[str, int]) -> Assembled:
+            from gmcp_sandbox.cli.assembly import assemble
+            from gmcp_sandbox.cli.explanations import Explanations
 
-        fds = started.receive_mounts()
-        explanations = Explanations(report)
-        scratch = fds.get("scratch")
-        assembled = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
-        assembled = _connected(assembled, prepared, outfit, fds)
-        with open_control(session) as line:
-            services = Services(assembled, started, report, fds["fuse"])
-            ending = trio.run(services.run, prepared, line)
+            scratch, explanations = fds.get("scratch"), Explanations(report)
+            parts = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
+            return _connected(parts, prepared, outfit, fds)
+
+        ending = _run(orders, started, report, assembled)
     finally:
         started.kill()
-        code = 125 if ending is None else ending.code
-        reason = "failed" if ending is None else ending.reason
-        with contextlib.suppress(SandboxError):  # a log that broke is the ending already
-            outcome = {"reason": reason, "code": code, "probe": gate.effort() if gate is not None else None}
-            seal(audit, session, outcome)
-        audit.close()
-        with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
-            session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=code))
+        _close(audit, session, meta, ending, gate)
+    return _last_message(ending, audit, gate, remarks)
+
+
+def _run(orders: Orders, started: Launch, report: Channel, assembled: Callable[[dict[str, int]], Assembled]) -> Ending:
+    """Run the session over the mounts that the set-up process made; return how it ended."""
+    import trio
+
+    from gmcp_sandbox.cli.questions import open_control
+    from gmcp_sandbox.cli.services import Services
+
+    fds = started.receive_mounts()
+    parts = assembled(fds)
+    with open_control(orders.session_dir) as line:
+        return trio.run(Services(parts, started, report, fds["fuse"]).run, orders.prepared, line)
+
+
+def _close(audit: AuditWriter, session: SessionDir, meta: Meta, ending: Ending | None, gate: Gate | None) -> None:
+    """Seal and close the log, and write down that the session is over; None: it broke."""
+    code = 125 if ending is None else ending.code
+    reason = "failed" if ending is None else ending.reason
+    with contextlib.suppress(SandboxError):  # a log that broke is the ending already
+        outcome = {"reason": reason, "code": code, "probe": gate.effort() if gate is not None else None}
+        seal(audit, session, outcome)
+    audit.close()
+    with contextlib.suppress(SandboxError):  # a full disk: `ps` finds out by the pid that the session is over
+        session.write_meta(msgspec.structs.replace(meta, ended_ns=time.time_ns(), exit_code=code))
+
+
+def _last_message(ending: Ending, audit: AuditWriter, gate: Gate | None, remarks: list[str]) -> dict[str, Any]:
     return {
         "code": ending.code,
         "error": ending.error,
@@ -178,7 +199,6 @@ def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | Non
         from gmcp_sandbox.cli.networking import build_network
 
         network = build_network(prepared, assembled.monitor, audit, outfit, (fds["pump"], fds["relay"]))
-        assembled.monitor.state.watch(network.reconsider)
         assembled = assembled._replace(network=network)
     if prepared.published:
         from gmcp_sandbox.cli.publishing import open_ports

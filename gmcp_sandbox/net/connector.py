@@ -147,19 +147,16 @@ class Connector:
 
     async def _dial(self, flow: Flow) -> Dialled | None:
         """Dial; tell the agent of a failure and return None."""
-        failure = SILENCE
-        with trio.move_on_after(self._parts.policy.connect_seconds):
-            try:
-                return await self._parts.dialer.dial(flow.target)
-            except DialError as error:
-                failure = error.errno
-                self._parts.event(
-                    "dial_failed", host=flow.target.host, port=flow.target.port, errno=error.errno, why=error.reason
-                )
-        if failure == SILENCE:
+        target = flow.target
+        try:
+            return await self._parts.dialer.dial(target)
+        except DialError as error:
+            failure = error
+        self._parts.event("dial_failed", host=target.host, port=target.port, errno=failure.errno, why=failure.reason)
+        if failure.errno == SILENCE:
             self._table.silence(flow.key, trio.current_time() + SILENT_SECONDS)
         else:
-            self._refuse(flow, failure)
+            self._refuse(flow, failure.errno)
         return None
 
     def _refuse(self, flow: Flow, code: int) -> None:

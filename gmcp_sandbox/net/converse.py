@@ -12,6 +12,7 @@ Guarantees:
 
 from __future__ import annotations
 
+import select
 import ssl
 from collections.abc import Callable
 
@@ -221,14 +222,11 @@ class _Flow:
 
 async def first_of(*streams: trio.SocketStream) -> list[trio.SocketStream]:
     """Wait until there is something to read, or an end; return where, in the order of the arguments."""
-    found: set[trio.SocketStream] = set()
-
-    async def wait(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
-        await trio.lowlevel.wait_readable(stream.socket)
-        found.add(stream)
-        scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        for stream in streams:
-            nursery.start_soon(wait, stream, nursery.cancel_scope)
-    return [stream for stream in streams if stream in found]
+    with select.epoll() as watcher:  # one descriptor to wait for, at a fraction of what a task for each costs
+        by_fd = {stream.socket.fileno(): stream for stream in streams}
+        for fd in by_fd:
+            watcher.register(fd, select.EPOLLIN)
+        while not (found := watcher.poll(0)):
+            await trio.lowlevel.wait_readable(watcher.fileno())
+    ready = {by_fd[fd] for fd, _ in found}
+    return [stream for stream in streams if stream in ready]

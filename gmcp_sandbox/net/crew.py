@@ -49,6 +49,32 @@ class Step(Protocol):
         """Say what it does."""
 
 
+class Gate:
+    """Where process 1 waits for the word of one of us; it is said once."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._is_open = True
+
+    def say(self, word: bytes) -> bool:
+        """Say a word; return False when one was said before."""
+        if not self._is_open:
+            return False
+        os.write(self.fd, word)
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Say nothing."""
+        if self._is_open:
+            self._is_open = False
+            os.close(self.fd)
+
+
+Member = Callable[[_Stage, socket.socket, Gate], None]
+"""What a forked process is: it gets its line to the supervisor, and the gate."""
+
+
 class StartCrew(msgspec.Struct, frozen=True):
     """Fork pump and relay. They set themselves up while this process goes on.
 
@@ -73,43 +99,42 @@ class StartCrew(msgspec.Struct, frozen=True):
     def describe(self) -> str:
         return "start the network's pump and relay, in a network namespace with a device and no way out"
 
-    def _be_pump(self, stage: _Stage, line: socket.socket, word: int) -> None:
+    def _be_pump(self, stage: _Stage, line: socket.socket, gate: Gate) -> None:
         agent = make_agent_side(self.gids)
         gateway = make_gateway_side()
         pump = Pump(agent, gateway, line)
         for step in self.pump:
             step.apply(stage)
-        os.write(word, _READY)
-        os.close(word)
+        gate.say(_READY)
         pump.run()
 
-    def _be_relay(self, stage: _Stage, line: socket.socket, word: int) -> None:
-        os.close(word)
+    def _be_relay(self, stage: _Stage, line: socket.socket, gate: Gate) -> None:
+        gate.close()
         relay = Relay(line)
         for step in self.relay:
             step.apply(stage)
         relay.run()
 
 
-def fork_member(before: Step, stage: _Stage, word: int, be: Callable[[_Stage, socket.socket, int], None]) -> int:
+def fork_member(before: Step, stage: _Stage, word: int, be: Member) -> int:
     """Fork one that runs `be`; return our end of the line to it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
-        _run(before, stage, theirs, word, be)
+        _run(before, stage, theirs, Gate(word), be)
     theirs.close()
     return ours.detach()
 
 
-def _run(
-    before: Step, stage: _Stage, line: socket.socket, word: int, be: Callable[[_Stage, socket.socket, int], None]
-) -> NoReturn:
+def _run(before: Step, stage: _Stage, line: socket.socket, gate: Gate, be: Member) -> NoReturn:
     """In the new process: let go of everything else, be what it is to be, and say why it ended if that was no end."""
     try:
         before.apply(stage)
-        _keep_only(line.fileno(), word)
-        be(stage, line, word)
-    except BaseException:  # noqa: BLE001 - in a process that ends here in any case; what is said goes to the operator
-        _say(word, line, traceback.format_exc().strip()[-1000:])
+        _keep_only(line.fileno(), gate.fd)
+        be(stage, line, gate)
+    except OSError as error:
+        _tell(gate, line, str(error))
+    except BaseException:  # noqa: BLE001 - our own bug, in a process that ends here in any case: said with its traceback
+        _tell(gate, line, traceback.format_exc().strip()[-1000:])
     finally:
         os._exit(0)
 
@@ -127,12 +152,13 @@ def _keep_only(*kept: int) -> None:
     kernel.close_range(first)
 
 
-def _say(word: int, line: socket.socket, why: str) -> None:
-    """Tell whoever still listens: process 1 during the set-up, the supervisor later."""
+def _tell(gate: Gate, line: socket.socket, why: str) -> None:
+    """Tell process 1 during the set-up, which then ends the session, and the supervisor later."""
     with contextlib.suppress(OSError):
-        os.write(word, why.encode())
-    with contextlib.suppress(OSError):
-        line.send(bytes((BROKEN,)) + why.encode())
+        if gate.say(why.encode()):
+            line.recv(1)  # stay until the session has ended: that our line ends must not be told first
+        else:
+            line.send(bytes((BROKEN,)) + why.encode())
 
 
 class AwaitCrew(msgspec.Struct, frozen=True):
@@ -147,7 +173,7 @@ class AwaitCrew(msgspec.Struct, frozen=True):
         said = b"".join(parts)
         if said != _READY:
             why = said.decode(errors="replace").strip().rpartition("\n")[2] or "its pump ended without a word"
-            raise HostError("cannot set up the network", cause=why, hint="gmcp-sandbox doctor; is /dev/net/tun there?")
+            raise HostError(f"cannot set up the network: {why}", hint="gmcp-sandbox doctor")
 
     def describe(self) -> str:
         return "wait for the network"

@@ -11,6 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from typing import Final
@@ -25,7 +26,7 @@ from gmcp_sandbox.net import packets
 from gmcp_sandbox.net.flows import FlowKey
 from gmcp_sandbox.net.gateway import Gateway
 from gmcp_sandbox.net.oddities import Oddities
-from gmcp_sandbox.net.packets import Packet
+from gmcp_sandbox.net.packets import Packet, PacketError
 from gmcp_sandbox.net.parts import DNS_PORT, Parts
 from gmcp_sandbox.net.refusals import Refusals
 from gmcp_sandbox.net.types import DialError, Endpoint, Target
@@ -138,22 +139,21 @@ class Datagrams:
         finally:
             self._questions -= 1
         if answer is not None:
-            self._gateway.to_agent(packets.udp(server, agent, answer))
+            self._deliver(server, agent, answer)
 
     # ---------------------------------------------------------------------------------------------------- a flow's life
 
     async def _live(self, key: FlowKey, flow: UdpFlow) -> None:
-        try:
-            with flow.scope:
-                if await self._open(flow):
-                    await self._relay(flow)
-        except AuditError:
-            pass  # no record, no effect; the monitor ends the session
-        finally:
-            del self._flows[key]
-            if flow.sock is not None:
-                flow.sock.close()
-                self._write_down(flow)
+        with contextlib.suppress(AuditError):  # no record, no effect; the monitor ends the session
+            try:
+                with flow.scope:
+                    if await self._open(flow):
+                        await self._relay(flow)
+            finally:
+                del self._flows[key]
+                if flow.sock is not None:
+                    flow.sock.close()
+                    self._write_down(flow)
 
     async def _open(self, flow: UdpFlow) -> bool:
         """Judge, find the address, connect. Refuse where that fails, and stay so for a while."""
@@ -205,7 +205,11 @@ class Datagrams:
         flow.down += len(answer)
         self._parts.count("net.bytes_down", flow.target.host, len(answer))
         flow.scope.deadline = trio.current_time() + self._parts.policy.udp_idle_seconds
-        self._gateway.to_agent(packets.udp(flow.peer, flow.agent, answer))
+        self._deliver(flow.peer, flow.agent, answer)
+
+    def _deliver(self, source: Endpoint, destination: Endpoint, payload: bytes) -> None:
+        with contextlib.suppress(PacketError):  # IPv6 carries a little more than fits into IPv4
+            self._gateway.to_agent(packets.udp(source, destination, payload))
 
     def _write_down(self, flow: UdpFlow) -> None:
         self._parts.event(

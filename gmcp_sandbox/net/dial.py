@@ -14,6 +14,8 @@ host's resolver has sorted them).
 from __future__ import annotations
 
 import errno
+import os
+import select
 import socket
 from collections.abc import Callable, Iterable
 from itertools import chain, zip_longest
@@ -140,18 +142,25 @@ async def race(addresses: Iterable[str], port: int) -> Dialled:
     Raises:
         DialError: None does.
     """
-    waiting = list(addresses)
+    first, *others = addresses
     failures: list[int] = []
-    if len(waiting) == 1:
-        try:
-            return Dialled(await connect(waiting[0], port), waiting[0])
-        except OSError as error:
-            raise _failure([error.errno or errno.EHOSTUNREACH]) from None
+    try:
+        sock = begin(first, port)
+        if not others or _is_settled(sock):  # no race, and no cost of one
+            return Dialled(await finish(sock), first)
+    except OSError as error:
+        failures.append(error.errno or errno.EHOSTUNREACH)
+        return await _race(others, port, failures, None)
+    return await _race([first, *others], port, failures, sock)
+
+
+async def _race(addresses: list[str], port: int, failures: list[int], begun: socket.socket | None) -> Dialled:
+    """Go on with several addresses; a connection to the first of them may have begun."""
     winners: list[Dialled] = []
 
-    async def attempt(address: str, failed: trio.Event) -> None:
+    async def attempt(address: str, sock: socket.socket | None, failed: trio.Event) -> None:
         try:
-            stream = await connect(address, port)
+            stream = await finish(begin(address, port) if sock is None else sock)
         except OSError as error:
             failures.append(error.errno or errno.EHOSTUNREACH)
             failed.set()
@@ -161,9 +170,10 @@ async def race(addresses: Iterable[str], port: int) -> Dialled:
 
     try:
         async with trio.open_nursery() as nursery:
-            for address in waiting:
+            for address in addresses:
                 failed = trio.Event()
-                nursery.start_soon(attempt, address, failed)
+                nursery.start_soon(attempt, address, begun, failed)
+                begun = None
                 with trio.move_on_after(_HEAD_START):
                     await failed.wait()
     except BaseException:
@@ -182,14 +192,39 @@ def _close(connections: Iterable[Dialled]) -> None:
 
 async def connect(address: str, port: int) -> trio.SocketStream:
     """Return a connection to one address. Raises OSError."""
+    return await finish(begin(address, port))
+
+
+def begin(address: str, port: int) -> socket.socket:
+    """Return a socket that connects to one address. Raises OSError when that fails at once."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    code = sock.connect_ex((address, port))
+    if code not in (0, errno.EINPROGRESS):
+        sock.close()
+        raise OSError(code, os.strerror(code))
+    return sock
+
+
+async def finish(sock: socket.socket) -> trio.SocketStream:
+    """Wait for a connection that has begun. Raises OSError; the socket is closed then."""
     try:
-        await sock.connect((address, port))
-        return trio.SocketStream(sock)
+        if not _is_settled(sock):
+            await trio.lowlevel.wait_writable(sock)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
     except BaseException:
         sock.close()
         raise
+
+
+def _is_settled(sock: socket.socket) -> bool:
+    """True when a connection has come about, or failed: on this machine itself that is at once."""
+    poller = select.poll()
+    poller.register(sock, select.POLLOUT)
+    return bool(poller.poll(0))
 
 
 def _failure(codes: list[int]) -> DialError:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from gmcp_sandbox.net.crew import Step, fork_member
+from gmcp_sandbox.net.crew import Gate, Step, fork_member
 
 DOOR_SYSCALLS: Final = ("connect", "socket")
 LOOPBACKS: Final = ("127.0.0.1", "::1")
@@ -47,10 +47,10 @@ class StartDoor(msgspec.Struct, frozen=True):
     def describe(self) -> str:
         return "start the door for published ports"
 
-    def _be_door(self, stage: Any, line: socket.socket, word: int) -> None:
+    def _be_door(self, stage: Any, line: socket.socket, gate: Gate) -> None:
         for step in self.confinement:
             step.apply(stage)
-        os.close(word)
+        gate.close()
         serve(line)
 
 

@@ -72,8 +72,8 @@ class Echoes:
         except DialError as error:
             self._refusals.failed(packet, data, error.errno)
         except OSError as error:
-            code = errno.ENETUNREACH if error.errno in (errno.EACCES, errno.EPERM) else errno.EHOSTUNREACH
-            self._refusals.failed(packet, data, code)
+            is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
+            self._refusals.failed(packet, data, errno.ENETUNREACH if is_forbidden else errno.EHOSTUNREACH)
         finally:
             self._waiting.discard(scope)
 

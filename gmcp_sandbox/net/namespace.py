@@ -32,6 +32,8 @@ _MTU = 65_520
 _QUEUE = 2_000
 
 _QUIET = {
+    "ipv6/conf/all/disable_ipv6": "0",  # a host may hand its own choice down
+    "ipv6/conf/default/disable_ipv6": "0",
     "ipv6/conf/all/accept_ra": "0",
     "ipv6/conf/default/accept_ra": "0",
     "ipv6/conf/default/router_solicitations": "0",
@@ -43,6 +45,7 @@ _GATEWAY = _QUIET | {
     "ipv4/ip_unprivileged_port_start": "0",  # listeners on any port, without a capability
     "ipv4/tcp_syncookies": "0",  # a connection begins with a SYN that was let in, never with a forged ACK
     "ipv4/tcp_fastopen": "0",
+    "ipv4/tcp_max_syn_backlog": "4096",  # how many may be half open is decided before
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",
 }

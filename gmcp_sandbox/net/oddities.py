@@ -16,6 +16,7 @@ import trio
 from gmcp_sandbox.calls.arguments import NetSend
 from gmcp_sandbox.calls.labels import NETWORK
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.monitor.mediator import Mediator
 
 _RECORDED: Final = 64
@@ -53,7 +54,10 @@ class Oddities:
         """Record what was noted, for as long as the session lasts."""
         async for kind, destination in self._receiver:
             call = self._mediator.call(Tool.NET_SEND, destination, NetSend("other", None, kind), label=NETWORK)
-            decision = await self._mediator.mediate(call)
+            try:
+                decision = await self._mediator.mediate(call)
+            except AuditError:
+                return  # nothing of it had an effect; the monitor ends the session
             assert not decision.is_allowed, "a packet with a fault is never granted"
 
     def report(self, event: Callable[..., None]) -> None:

@@ -40,6 +40,9 @@ class Questions:
 
     async def may_request(self, request: Request, scheme: Scheme) -> bool:
         """Whether this request may go on: the host that it names is the one that the flow is bound to."""
+        if request.method != "CONNECT" and not self._names_port(request):
+            await self.report_request("other_port", scheme, request)
+            return False
         asked = self._described(request, scheme, None)
         length = request.framing.length if request.framing.mode is Mode.LENGTH else None
         allowed = await self._ask(Tool.HTTP_REQUEST, asked, None if length is None else (0, length))
@@ -75,7 +78,10 @@ class Questions:
 
     def _names_target(self, request: Request) -> bool:
         named = request.authority
-        return named is None or (named.host == self.target.host and named.port in (None, self.target.port))
+        return named is None or named.host == self.target.host
+
+    def _names_port(self, request: Request) -> bool:
+        return request.authority is None or request.authority.port in (None, self.target.port)
 
     async def _ask(self, tool: Tool, asked: Arguments, extent: tuple[int, int] | None = None) -> bool:
         call = self._mediator.call(tool, self.target.host, asked, label=NETWORK, extent=extent)

@@ -67,7 +67,7 @@ class Dialer(Protocol):
     """Opens upstream connections from the host's network."""
 
     async def dial(self, target: Target) -> Dialled:
-        """Resolve, check every address, and connect to a checked one. The call is already allowed.
+        """Resolve, check every address, and connect to a checked one, in a bounded time. The call is already allowed.
 
         Raises:
             DialError: With the upstream's true result.

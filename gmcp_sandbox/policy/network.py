@@ -115,7 +115,7 @@ class Network(msgspec.Struct, frozen=True):
         proxy: "environment" (the host's HTTPS_PROXY and its like), "none", or a URL.
         proxy_resolves: The proxy gets names instead of checked addresses; who is reached is then its word.
         bytes_up: Of the whole session; None: unbounded.
-        max_flows: Connections and UDP flows at a time.
+        max_flows: Connections at a time, and as many UDP flows.
         idle_seconds: After which a silent connection is closed.
         udp_idle_seconds: After which a silent UDP flow is forgotten.
         connect_seconds: Longest wait for an upstream connection.

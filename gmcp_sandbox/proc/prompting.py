@@ -32,7 +32,7 @@ class Prompt:
         """`question` is a `Question` of the monitor, as a message carries it."""
         self.id = int(question["id"])
         self._question = question
-        self._patterns = [str(pattern) for pattern in question["patterns"]][:2]
+        self._patterns = [word for word in map(str, question["patterns"]) if len(escaped(word)) <= _WIDTH][:2]
         self._typed = b""
 
     def text(self) -> str:
@@ -45,7 +45,7 @@ class Prompt:
             *(f"  {_shown(reason)}: {_shown(detail)}" for _, reason, detail in question["reasons"]),
         ]
         if question.get("content_bytes") is not None:
-            lines.append(f"  {question['content_bytes']} bytes: gmcp-sandbox approve --show {self.id} prints them")
+            lines.append(f"  {question['content_bytes']} bytes: gmcp-sandbox approve SESSION {self.id} --show prints them")
         lines.append("  a  allow once          d  deny")
         for letter, pattern in zip("sw", self._patterns, strict=False):
             lines.append(f"  {letter}  allow for this session: {_shown(pattern)}")

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import SECONDS, Result, Sandbox
-from tests.e2e.upstream import HOST_V4, MANY, SILENT, UNREACHABLE
+from tests.e2e.upstream import HOST_V4, HOST_V6, MANY, SILENT, UNREACHABLE
 from tests.net.certificates import TestAuthority
 
 HERE = Path(__file__).resolve().parent
+__all__ = ["HOST_V4", "HOST_V6", "Internet", "Online", "calls", "events", "internet"]
 WEB, WEB6, METADATA, PRIVATE = "203.0.113.7", "2001:db8::7", "169.254.169.254", "10.9.8.7"
 ZONE = {
     "web.example.com": [[WEB, WEB6]],
@@ -29,7 +30,8 @@ ZONE = {
     "many.example.com": [list(MANY)],
     "silent.example.com": [[SILENT]],
     "unreachable.example.com": [[UNREACHABLE]],
-    "rebinding.example.com": [[WEB], ["127.0.0.1"]],
+    "rebinding-root.example.com": [[WEB], ["127.0.0.1"]],
+    "rebinding-user.example.com": [[WEB], ["127.0.0.1"]],
     "rebinding-metadata.example.com": [[METADATA]],
     "rebinding-host.example.com": [[HOST_V4]],
     "rebinding-private.example.com": [[PRIVATE]],

@@ -325,7 +325,11 @@ class Zone:
                 data = AAAA(address) if kind == "AAAA" else A(address)
                 reply.add_answer(RR(asked.q.qname, asked.q.qtype, rdata=data, ttl=0))
         packed = reply.pack()
-        return (packed if len(packed) <= most else reply.truncate().pack()), name
+        if len(packed) > most:  # the whole of it is there by TCP
+            reply.rr.clear()
+            reply.header.tc = 1
+            packed = reply.pack()
+        return packed, name
 
 
 def names_udp(address: Address, zone: Zone, seen: Seen) -> None:

@@ -8,7 +8,7 @@ import signal
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -59,6 +59,10 @@ class _Raw(socketserver.BaseRequestHandler):
     """The same without HTTP: a line of what is wanted, then bytes."""
 
     def handle(self):
+        with suppress(ConnectionError):
+            self._serve()
+
+    def _serve(self):
         wanted = self.request.recv(5)
         if wanted == b"\0down":
             for _ in range(SIZE // len(PATTERN)):
@@ -235,3 +239,42 @@ def _title(pid):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+BUDGET = """
+import socket, sys
+place = (socket.gethostbyname("host.gmcp.internal"), int(sys.argv[1]))
+with socket.create_connection(place, 10) as sock:
+    sock.sendall(b"\\0down")
+    length = 0
+    try:
+        while part := sock.recv(1 << 16):
+            length += len(part)
+        print("whole", length)
+    except ConnectionResetError:
+        print("cut off")
+try:
+    socket.create_connection(place, 10).close()
+except OSError as error:
+    print(error.errno)
+"""
+
+
+def test_a_spent_byte_budget_ends_open_flows_and_refuses_new_ones(sandbox, raw_port):
+    sandbox.write("budget.py", BUDGET)
+    profile = sandbox.profile(
+        f"""\
+name = "mine"
+extends = "default"
+[net]
+bytes_down = "16 MiB"
+[[net.services]]
+port = {raw_port}
+raw = true
+"""
+    )
+    result = sandbox.exec("python3", "budget.py", str(raw_port), profile=profile)
+    assert result.out == b"cut off\n111\n", result.err
+    (flow,) = _events(result, "flow")
+    assert flow["how"] == "revoked"
+    assert 16 << 20 <= flow["down"] < SIZE

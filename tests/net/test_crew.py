@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from gmcp_sandbox.errors import HostError
-from gmcp_sandbox.net.crew import AwaitCrew
+from gmcp_sandbox.net.crew import AwaitCrew, StartCrew
+from gmcp_sandbox.proc.confine import DieWithParent
 from gmcp_sandbox.proc.plan import Stage
 from tests.e2e.harness import descendants, wait_until
 from tests.net.link import linked
+from tests.net.namespaces import in_new_namespace
 
 NO_CAPABILITIES = "0000000000000000"
 
@@ -63,6 +65,19 @@ def test_they_end_with_their_parent():
     wait_until(lambda: all(each.is_gone for each in crew), "the end of pump and relay")
 
 
+@pytest.mark.needs("userns")
+def test_a_failed_set_up_is_told_once_and_in_one_line(tmp_path):
+    def child():
+        stage = Stage(root=b"")
+        StartCrew((7, 9), DieWithParent(), (), ()).apply(stage)  # groups that the namespace does not have
+        try:
+            AwaitCrew().apply(stage)
+        except HostError as error:
+            return str(error)
+
+    assert in_new_namespace(child) == "cannot set up the network: [Errno 22] Invalid argument"
+
+
 def test_what_the_pump_says_when_its_set_up_fails_is_the_cause():
     for said, cause in ((b"Traceback\nOSError: [Errno 2] /dev/net/tun", "/dev/net/tun"), (b"", "without a word")):
         stage = Stage(root=b"")
@@ -71,4 +86,4 @@ def test_what_the_pump_says_when_its_set_up_fails_is_the_cause():
         os.close(word)
         with warnings.catch_warnings(), pytest.raises(HostError) as caught:
             AwaitCrew().apply(stage)
-        assert cause in caught.value.cause
+        assert cause in str(caught.value)

@@ -342,3 +342,85 @@ print(json.dumps(ends))
 """
         )
         assert said == ["ECONNRESET", "alive"]
+
+
+PING = """
+import struct
+def ping(address):
+    is_v4 = ":" not in address
+    family, protocol = (socket.AF_INET, 1) if is_v4 else (socket.AF_INET6, 58)
+    with socket.socket(family, socket.SOCK_DGRAM, protocol) as sock:
+        sock.settimeout(3)
+        sock.setsockopt(*((socket.IPPROTO_IP, 11) if is_v4 else (socket.IPPROTO_IPV6, 25)), 1)  # errors, please
+        sock.connect((address, 0))
+        sock.send(struct.pack("!BBHHH", 8 if is_v4 else 128, 0, 0, 0, 7) + b"payload")
+        try:
+            return sock.recv(100)[8:].decode()
+        except OSError as error:
+            return errno.errorcode.get(error.errno, str(error))
+print(json.dumps([ping("198.18.0.9"), ping("2001:db8::9")]))
+"""
+
+
+async def test_a_denied_ping_is_refused_at_once():
+    host = Host(allows=lambda call: False)
+    async with serving(host) as (_, agent):
+        said = await agent(PRELUDE + PING)
+    assert said == ["ECONNREFUSED", "ECONNREFUSED"]
+    assert [(call.tool, arguments(call).protocol) for call in host.calls] == [(Tool.NET_SEND, "icmp")] * 2
+
+
+async def test_a_udp_answer_that_is_too_long_for_the_agents_family_is_dropped():
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
+        server.bind(("::1", 0))
+        server.setblocking(False)
+        host = Host(upstream=("::1", 0))
+        port = server.getsockname()[1]
+
+        async def answer():
+            while True:
+                await trio.lowlevel.wait_readable(server)
+                data, peer = server.recvfrom(100)
+                server.sendto(bytes(65520), peer)
+                server.sendto(data, peer)
+
+        async with serving(host) as (_, agent), trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            said = await agent(
+                PRELUDE
+                + f"""
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(5)
+    sock.connect(("198.18.0.9", {port}))
+    sock.send(b"short")
+    print(json.dumps(sock.recv(70000).decode()))
+"""
+            )
+            nursery.cancel_scope.cancel()
+    assert said == "short"
+
+
+async def test_options_and_multicast_are_recorded_and_refused():
+    host = Host()
+    async with serving(host) as (_, agent):
+        said = await agent(
+            PRELUDE
+            + """
+def optioned():
+    with socket.socket() as sock:
+        sock.settimeout(3)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\\x07\\x07\\x04\\0\\0\\0\\0\\0")  # record route
+        try:
+            sock.connect(("198.18.0.9", 80))
+        except OSError as error:
+            return errno.errorcode.get(error.errno, str(error))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.sendto(b"x", ("224.0.0.251", 5353))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.setsockopt(socket.IPPROTO_IP, 10, 0)  # fragment rather than refuse (IP_MTU_DISCOVER)
+    sock.sendto(bytes(65507), ("198.18.0.9", 9))
+print(json.dumps(optioned()))
+"""
+        )
+        assert said == "ECONNREFUSED"
+    assert {arguments(call).fault for call in host.calls} == {"ip options", "multicast", "fragment"}
