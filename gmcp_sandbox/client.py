@@ -141,4 +141,10 @@ class Client:
             if len(self._data) > _MAX_REPLY:
                 raise HostError("the session's answer has no end")
         line, _, self._data = self._data.partition(b"\n")
-        return dict(json.loads(line))
+        try:
+            reply = json.loads(line)
+        except (ValueError, RecursionError):
+            reply = None
+        if not isinstance(reply, dict) or not ("event" in reply or "id" in reply):
+            raise HostError("the session's answer makes no sense", cause=repr(line[:100]))
+        return reply

@@ -32,7 +32,9 @@ def register(subparsers: Subparsers) -> None:
     scope.add_argument(
         "--always", nargs="?", const="", metavar="PATTERN", help="write a grant into the profile as well"
     )
-    parser.add_argument("--wait", action="store_true", help="list questions as they come, until Ctrl-C")
+    parser.add_argument(
+        "--wait", action="store_true", help="list one session's questions (default: the newest) as they come"
+    )
     parser.add_argument("--json", action="store_true", help="JSON lines")
     parser.set_defaults(run=run)
 

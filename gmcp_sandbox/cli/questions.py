@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import trio
 from gmcp_sandbox.errors import HostError, UsageError
 from gmcp_sandbox.monitor import control
 from gmcp_sandbox.monitor.approvals import Approvals, Question
+from gmcp_sandbox.proc.channel import MAX_BYTES
 
 if TYPE_CHECKING:
     import socket
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.proc.channel import Channel
 
-_SHOWN = 1000
-"""Characters of a word that a question on the terminal shows; a pattern that is longer is not offered there."""
+_WIDTHS = (1000, 200, 30)
+"""Characters of a word that a question on the terminal shows, the first that fits; a longer pattern is not offered."""
+_ROOM = MAX_BYTES - 4096
 
 
 def open_control(session: SessionDir) -> socket.socket:
@@ -81,19 +84,24 @@ class TerminalQuestions:
 
 
 def _brief(question: Question) -> dict[str, JSON]:
-    """Return a question that fits into one message."""
+    """Return a question that fits into one message, however its characters are escaped there."""
+    briefs = (_cut_to(width, question) for width in _WIDTHS)
+    return next((brief for brief in briefs if len(json.dumps(brief)) <= _ROOM), _cut_to(_WIDTHS[-1], question))
+
+
+def _cut_to(width: int, question: Question) -> dict[str, JSON]:
     data: dict[str, JSON] = msgspec.to_builtins(question)
-    data["object"] = _cut(question.object)
-    data["arguments"] = {key: _cut(value) for key, value in question.arguments.items()}
-    data["reasons"] = [[_cut(word) for word in reason] for reason in question.reasons]
-    data["patterns"] = [pattern for pattern in question.patterns if len(pattern) <= _SHOWN][:2]
+    data["object"] = _cut(question.object, width)
+    data["arguments"] = {key: _cut(value, width) for key, value in question.arguments.items()}
+    data["reasons"] = [[_cut(word, width) for word in reason] for reason in question.reasons]
+    data["patterns"] = [pattern for pattern in question.patterns if len(pattern) <= width][:2]
     return data
 
 
-def _cut(value: JSON) -> JSON:
+def _cut(value: JSON, width: int) -> JSON:
     if isinstance(value, str):
-        return value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+        return value if len(value) <= width else f"{value[: width // 2]}…{value[-width // 2 :]}"  # the end says most
     if isinstance(value, list | tuple):
-        words = [_cut(word) for word in value[:16]]
+        words = [_cut(word, width) for word in value[:16]]
         return words if len(value) <= 16 else [*words, "…"]
     return value

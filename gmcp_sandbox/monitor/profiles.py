@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -53,13 +53,23 @@ def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
     chain = read_chain(reference, home=home)
     variables = {"workspace": str(workspace), "home": os.path.normpath(home), "user": user_name()}
     profile = parse_profile([located.source for located in chain], variables)
-    trees = [workspace, *(Path(one.source) for one in profile.mounts if one.mode is MountMode.RW and one.source)]
-    inside = [place for one in chain for place in one.places if any(tree in place.parents for tree in trees)]
+    inside = dict.fromkeys(name for one in chain for place in one.places for name in _shown_as(place, profile, workspace))
     if not inside:
         return profile
-    rules = tuple(PathRule(glob_quoted(str(place)), WATCHED) for place in dict.fromkeys(inside))
+    rules = tuple(PathRule(glob_quoted(name), WATCHED) for name in inside)
     profile = msgspec.structs.replace(profile, path_rules=profile.path_rules + rules)
     return msgspec.structs.replace(profile, digest=digest_of(profile))
+
+
+def _shown_as(place: Path, profile: Profile, workspace: Path) -> Iterator[str]:
+    """Return the names under which an agent could write to a file of the host: rules and labels go by these."""
+    trees = [(workspace, str(workspace))]
+    for mount in profile.mounts:
+        if mount.mode is MountMode.RW and mount.source:
+            trees += [(Path(source), mount.path) for source in (mount.source, os.path.realpath(mount.source))]
+    for tree, path in trees:
+        if place.is_relative_to(tree):
+            yield os.path.normpath(os.path.join(path, place.relative_to(tree)))
 
 
 def files_of(reference: str, *, home: Path) -> tuple[Path, ...]:

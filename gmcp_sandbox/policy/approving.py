@@ -38,7 +38,8 @@ class Grant(msgspec.Struct, frozen=True):
         reasons: Of the asks that it answers, for example `constitution.no-history-rewrite`.
         tools: Tools whose calls it covers.
         objects: What they are asked on: globs of paths or `server/tool`, host patterns, or for `proc.exec` command
-            lines (`git push --force*`) or paths of programs.
+            lines (`git push --force*`, `/usr/bin/git push`) or paths of programs. What a program says that it is
+            called (`argv[0]`) grants nothing.
     """
 
     reasons: tuple[str, ...]
@@ -91,24 +92,30 @@ def proposals(call: ToolCall) -> tuple[str, ...]:
 
 def _of_command(call: ToolCall) -> tuple[str, ...]:
     argv = getattr(call.args, "argv", None)
-    program = call.object.rpartition("/")[2]
+    program = _word(call.object)
     if not argv or any(not word or any(c.isspace() or c == "\0" for c in word) for word in argv):
-        return (_quoted(program),)
+        return (program,)
     words = [_quoted(word) for word in argv[1:]]
-    exact = " ".join([_quoted(program), *words])
-    return (exact, f"{_quoted(program)} {words[0]}") if len(words) > 1 else (exact,)
+    exact = " ".join([program, *words])
+    return (exact, f"{program} {words[0]}") if len(words) > 1 else (exact,)
 
 
 def _objects(grant: Grant) -> Callable[[ToolCall], bool]:
     """Return whether a call is on one of a grant's objects; tools of one kind stand in a grant."""
     if Tool.PROC_EXEC in grant.tools:
         lines = compile_argv(grant.objects)
-        return lambda call: lines(call.object, getattr(call.args, "argv", None))
+        return lambda call: lines(call.object, _unnamed(call))
     if all(tool.startswith(_PATHS) for tool in grant.tools):
         globs = compile_globs(grant.objects)
         return lambda call: globs(call.object) and _target_fits(call, globs)
     hosts = compile_hosts(grant.objects)
     return lambda call: hosts(call.object)
+
+
+def _unnamed(call: ToolCall) -> tuple[str, ...] | None:
+    """Return a command line that is called what its file is called."""
+    argv = getattr(call.args, "argv", None)
+    return (call.object, *argv[1:]) if argv else None
 
 
 def _target_fits(call: ToolCall, globs: Callable[[str], bool]) -> bool:
@@ -118,4 +125,10 @@ def _target_fits(call: ToolCall, globs: Callable[[str], bool]) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return "".join(f"\\{char}" if char in "*?[\\!" else char for char in text)
+    """Return the pattern of a name alone; `${` would be a variable where the pattern is written into a profile."""
+    return "".join(f"\\{char}" if char in "*?[\\!" else char for char in text).replace("${", "$\\{")
+
+
+def _word(path: str) -> str:
+    """Return a path as one word of a command line: a white space, which would end it, becomes `?`."""
+    return "".join("?" if char.isspace() else _quoted(char) for char in path)

@@ -3,8 +3,8 @@
 A pattern is a command line with globs in it: `git push --force*` matches when the program's name matches the first word
 and each further word of the pattern matches some later word of the command line, in their order. Other words may stand
 between: `git -C x push origin --force`. The program's name is the last component of the file that is run, or of the
-name that it is run under: neither hides the other. What a wrapper (`env`, `timeout`) runs is a program start of its
-own.
+name that it is run under: neither hides the other. A first word with a slash is a glob for the whole path of the file.
+What a wrapper (`env`, `timeout`) runs is a program start of its own.
 
 Time is linear in the command line times the number of patterns.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from gmcp_sandbox.policy.hosts import GlobError
-from gmcp_sandbox.policy.match import compile_names
+from gmcp_sandbox.policy.match import compile_globs, compile_names
 
 Matches = Callable[[str, Sequence[str] | None], bool]
 """Whether a program (its path) with a command line (None: not known) matches."""
@@ -36,15 +36,26 @@ def _compile(pattern: str) -> Matches:
     words = pattern.split()
     if not words or "\0" in pattern:
         raise GlobError(f"{pattern!r} is no command line")
-    program, *others = [compile_names((word,)) for word in words]
+    runs = _by_path(words[0]) if "/" in words[0] else _by_name(words[0])
+    others = [compile_names((word,)) for word in words[1:]]
 
     def matches(path: str, argv: Sequence[str] | None) -> bool:
-        if not (program(_name(path)) or (argv and program(_name(argv[0])))):
+        if not runs(path, argv):
             return False
         rest = iter(argv[1:] if argv else ())
         return all(any(other(word) for word in rest) for other in others)
 
     return matches
+
+
+def _by_path(word: str) -> Matches:
+    fits = compile_globs((word,))
+    return lambda path, _argv: fits(path)
+
+
+def _by_name(word: str) -> Matches:
+    fits = compile_names((word,))
+    return lambda path, argv: fits(_name(path)) or bool(argv and fits(_name(argv[0])))
 
 
 def _name(path: str) -> str:

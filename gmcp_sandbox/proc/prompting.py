@@ -4,6 +4,9 @@ Invariants:
 - Yes needs a word of one letter alone on a line: keys that were typed for the agent, or a line that says anything else,
   answer nothing. Ctrl-C and Ctrl-D say no.
 - The text shows names escaped, and every pattern that an answer can cover in full, before it can be given.
+- Whatever the agent did to the terminal before (half an escape sequence, hidden or invisible text, margins), `PLAIN`
+  makes what is printed next readable.
+- Nothing that is typed in the first `PAUSE` counts: it was meant for what stood there before.
 """
 
 from __future__ import annotations
@@ -13,6 +16,15 @@ from typing import Any, NamedTuple
 
 from gmcp_sandbox.proc.escapes import escaped
 
+PAUSE = 0.5
+"""Seconds between a question and the line that takes its answer."""
+PLAIN = (
+    "\x18\x1b\\"  # ends what an unfinished sequence or string would swallow
+    "\x1b[!p\x1b[0m\x1b(B\x0f\x1b[?7h\x1b[?25h\x1b[?2026l"  # attributes, margins, character set, held-back output
+    "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\"  # colours: text like its background is invisible
+    "\x1b[999;1H"  # the last line: what follows scrolls in on empty ones
+)
+"""Brings a terminal into a known state (ECMA-48, DECSTR, xterm's control sequences)."""
 _NO = (b"\x03", b"\x04")
 _LONGEST = 64
 _WIDTH = 2000
@@ -49,7 +61,12 @@ class Prompt:
         lines.append("  a  allow once          d  deny")
         for letter, pattern in zip("sw", self._patterns, strict=False):
             lines.append(f"  {letter}  allow for this session: {_shown(pattern)}")
-        return "\r\n".join([*lines, self._again()])
+        return "\r\n".join([*lines, ""])
+
+    def invitation(self) -> str:
+        """Return the line on which the answer is typed."""
+        letters = "".join("ad" + "sw"[: len(self._patterns)])
+        return f"  [{'/'.join(letters)}, then Enter] "
 
     def feed(self, data: bytes) -> tuple[Reply | None, str]:
         """Take typed bytes; return the answer, if there is one now, and what to print."""
@@ -63,7 +80,7 @@ class Prompt:
                 self._typed = b""
                 if reply is not None:
                     return reply, shown + ("\r\n  allowed\r\n" if reply.allow else "\r\n  denied\r\n")
-                shown += "\r\n" + self._again()
+                shown += "\r\n" + self.invitation()
             elif byte in b"\x7f\x08":
                 self._typed = self._typed[:-1]
                 shown += "\b \b"
@@ -73,10 +90,6 @@ class Prompt:
             else:
                 self._typed = (self._typed + b"?")[:_LONGEST]  # a key that moves the cursor ends in a letter
         return None, shown
-
-    def _again(self) -> str:
-        letters = "".join("ad" + "sw"[: len(self._patterns)])
-        return f"  [{'/'.join(letters)}, then Enter] "
 
     def _reply(self, word: bytes) -> Reply | None:
         choices = {b"a": Reply(allow=True), b"d": Reply(allow=False)}
@@ -93,4 +106,5 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 
 
 def _shown(text: object) -> str:
-    return escaped(str(text))[:_WIDTH]
+    shown = escaped(str(text))
+    return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH // 2]}…{shown[-_WIDTH // 2 :]}"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import select
 import signal
 import struct
 import termios
+import time
 import tty
 from collections import deque
 from typing import Any
 
 from gmcp_sandbox.proc.channel import Channel
-from gmcp_sandbox.proc.prompting import Prompt
+from gmcp_sandbox.proc.prompting import PAUSE, PLAIN, Prompt
 from gmcp_sandbox.proc.stdio import Stdio
 
 _CHUNK = 65536
@@ -138,6 +140,7 @@ class Relay:
         self._woken = os.pipe()
         self._questions: deque[dict[str, Any]] = deque()
         self._prompt: Prompt | None = None
+        self._invites_at: float | None = None  # when the question takes an answer; None: it does, or there is none
 
     def run(self) -> dict[str, Any] | None:
         """Relay; return the supervisor's last message, or None when it died without one."""
@@ -162,7 +165,7 @@ class Relay:
         poller = select.poll()
         for fd, event in self._wanted().items():
             poller.register(fd, event)
-        for fd, events in poller.poll():
+        for fd, events in poller.poll(self._patience()):
             if fd == self._woken[0]:
                 self._handle_signals(os.read(fd, 512))
             elif fd == self._supervisor.fileno():
@@ -173,6 +176,8 @@ class Relay:
                 self._hear_user(self._prompt)
             else:
                 self._advance(fd, events)
+        if self._patience() == 0:
+            self._invite()
 
     def _wanted(self) -> dict[int, int]:
         """Return what to wait for: poll events by descriptor."""
@@ -185,7 +190,7 @@ class Relay:
             if stream.is_open and not self._is_held(stream):
                 fd, event = stream.waits_for()
                 wanted[fd] = wanted.get(fd, 0) | event
-        if self._prompt is not None:
+        if self._prompt is not None and self._invites_at is None:
             wanted[0] = select.POLLIN
         return wanted
 
@@ -202,6 +207,8 @@ class Relay:
         received = self._supervisor.receive()
         if received is None:
             self._is_over = True
+            self._questions.clear()
+            self._prompt = self._invites_at = None  # nobody is there to take an answer, and output must not wait
         elif received[0]["kind"] == "notice":
             end = "\r\n" if self._terminal.is_raw else "\n"
             with contextlib.suppress(OSError):  # nobody reads our stderr any more: no reason to end
@@ -220,8 +227,25 @@ class Relay:
         """Put the next question to the user, when the terminal is ours and no other question stands there."""
         if self._prompt is None and self._questions and self._terminal.is_raw:
             self._prompt = Prompt(self._questions.popleft())
-            termios.tcflush(0, termios.TCIFLUSH)  # what was typed before the question is no answer to it
-            self._print(self._prompt.text())
+            self._show(self._prompt)
+
+    def _show(self, prompt: Prompt) -> None:
+        self._invites_at = time.monotonic() + PAUSE
+        self._print(PLAIN + prompt.text())
+
+    def _patience(self) -> int | None:
+        """Return the milliseconds until the question takes an answer; None when nothing waits for that."""
+        if self._invites_at is None:
+            return None
+        return max(0, math.ceil((self._invites_at - time.monotonic()) * 1000))
+
+    def _invite(self) -> None:
+        """Take an answer from now on: what was typed until now was meant for what stood there before."""
+        self._invites_at = None
+        if self._prompt is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcflush(0, termios.TCIFLUSH)
+            self._print(self._prompt.invitation())
 
     def _hear_user(self, prompt: Prompt) -> None:
         try:
@@ -240,7 +264,7 @@ class Relay:
         """Forget a question that was answered elsewhere, or not in time."""
         self._questions = deque(one for one in self._questions if int(one["id"]) != number)
         if self._prompt is not None and self._prompt.id == number:
-            self._prompt = None
+            self._prompt = self._invites_at = None
             self._print("\r\n  (answered elsewhere, or too late)\r\n")
             self._ask_next()
 
@@ -279,6 +303,8 @@ class Relay:
         self._pass_on(signal.SIGCONT)  # before any key: it would take back a Ctrl-Z that came first (signal(7))
         if self._master is not None:
             self._terminal.enter(self._master)
+        if self._prompt is not None:
+            self._show(self._prompt)  # other things stand on the terminal now
 
     def _take_signals(self) -> None:
         os.set_blocking(self._woken[1], False)

@@ -71,6 +71,19 @@ def test_a_command_and_a_target_are_shown():
     assert text_line(call(tool="fs.rename", args={"target": "/ws/b"}), PLAIN).endswith("/ws/a -> /ws/b")
 
 
+def test_a_call_of_the_network_shows_where_it_goes_and_what_it_asks():
+    def shown(tool, **args):
+        return text_line(call(tool=tool, object="api.example.com", args=args), PLAIN).partition(" µs  ")[2]
+
+    request = {"method": "POST", "path": "/v1/x\x1b[2J", "port": 443, "headers": ["host"], "scheme": "https"}
+    assert shown("http.request", **request) == "api.example.com:443  POST /v1/x\\x1b[2J"
+    assert shown("net.connect", port=8443) == "api.example.com:8443"
+    assert shown("tls.hello", port=443, server_name="api.example.com") == "api.example.com:443"
+    assert shown("dns.resolve", qtype="AAAA") == "api.example.com (AAAA)"
+    assert shown("net.send", protocol="udp", port=123) == "api.example.com:123 (udp)"
+    assert shown("net.send", protocol="icmp", port=None) == "api.example.com (icmp)"
+
+
 def test_the_links_between_files_are_not_shown():
     assert text_line(SegmentEntry(at=1, session="a", index=1, prev=""), PLAIN) is None
     assert text_line(EventEntry(at=1, name="rotate", data={"next": 1}), PLAIN) is None

@@ -1,6 +1,7 @@
 """The semantic gate in real sessions, with a small model of our own in a copy of the product.
 
-The model says of each word how dangerous it is (`tests/probe/models.py`): `rm` is, `ls` is not.
+The model says of each word how dangerous it is (`tests/probe/models.py`): `rm` is, `ls` is not. What it is asked about
+here are first reads of private files: a program without its command line is no question.
 """
 
 from __future__ import annotations
@@ -22,7 +23,25 @@ def probed(sandbox):
         shutil.copytree(ROOT / name, sandbox.product / name, ignore=shutil.ignore_patterns("__pycache__", "_data"))
     shutil.copy(ROOT / "pyproject.toml", sandbox.product)
     make_model(sandbox.product / "model")
+    notes = sandbox.home / "notes"
+    notes.mkdir()
+    for name in ("ls", "rm"):
+        (notes / name).write_text(f"about {name}\n")
+    sandbox.profile(
+        'name = "noted"\nextends = "default"\n[[mounts]]\npath = "${home}/notes"\nmode = "ro"\nlabel = "private"\n',
+        "noted.toml",
+    )
     return sandbox
+
+
+def read(probed, *names, **options):
+    """Let a program read private files."""
+    script = "; ".join(f"cat {probed.home}/notes/{name}" for name in names)
+    return probed.exec("/bin/sh", "-c", script + options.pop("then", ""), profile=probed.base / "noted.toml", **options)
+
+
+def first_read(result):
+    return next(each for each in records(result) if each.get("tool") == "fs.read" and each["label"] == "private")
 
 
 def records(result):
@@ -34,38 +53,38 @@ def end_of(result):
 
 
 def test_a_model_makes_a_sixth_layer_everywhere(probed):
-    result = probed.exec("ls")
-    assert result.code == 0 and "no probe model" not in result.err, result.err
+    result = read(probed, "ls")
+    assert result.text == "about ls\n" and "no probe model" not in result.err, result.err
     genesis, *others = records(result)
     assert genesis["layers"] == ["schema", "trust", "rate", "prefilter", "probe", "constitution"]
     assert len(genesis["model"]) == 64 and genesis["probe"] == "model"
     assert genesis["host"]["probe"] == f"model {genesis['model'][:16]}"
-    run = next(each for each in others if each.get("tool") == "proc.exec")
-    (probe,) = [each for each in run["verdicts"] if each[0] == "probe"]
+    (probe,) = [each for each in first_read(result)["verdicts"] if each[0] == "probe"]
     assert probe[1:3] == ["allow", "probe.ok"] and probe[3].startswith("model, ") and probe[4] == -4.0
-    assert end_of(result)["probe"]["misses"] == others[-1]["outcome"]["probe"]["misses"] >= 1
+    seal = next(each for each in others if each["kind"] == "seal")
+    assert end_of(result)["probe"]["misses"] == seal["outcome"]["probe"]["misses"] >= 1
 
 
-def test_what_the_model_finds_dangerous_does_not_run(probed):
-    result = probed.exec("/bin/sh", "-c", "touch kept; rm kept || echo refused")
-    assert result.text == "refused\n" and (probed.workspace / "kept").exists()
-    (denial,) = [each for each in records(result) if each.get("outcome") == "deny" and each["tool"] == "proc.exec"]
+def test_what_the_model_finds_dangerous_does_not_happen(probed):
+    result = read(probed, "ls", "rm")
+    assert result.text == "about ls\n"
+    denial = next(each for each in records(result) if each.get("outcome") == "deny" and each["tool"] == "fs.read")
     assert (denial["layer"], denial["reason"], denial["score"]) == ("probe", "probe.destruction", 4.0)
+    assert denial["object"] == f"{probed.home}/notes/rm"
 
 
 def test_the_next_session_remembers(probed):
-    assert end_of(probed.exec("ls"))["probe"]["misses"] >= 1
-    result = probed.exec("ls")
+    assert end_of(read(probed, "ls"))["probe"]["misses"] >= 1
+    result = read(probed, "ls")
     assert end_of(result)["probe"] == {"judged": end_of(result)["probe"]["judged"], "misses": 0, "passes": 0, "ms": 0.0}
-    run = next(each for each in records(result) if each.get("tool") == "proc.exec")
-    assert ["probe", "allow", "probe.ok", "remembered", -4.0] in run["verdicts"]
+    assert ["probe", "allow", "probe.ok", "remembered", -4.0] in first_read(result)["verdicts"]
 
 
 def test_an_altered_model_ends_the_session_with_a_message(probed):
     with (probed.product / "model" / "probe.onnx").open("ab") as file:
         file.write(b"\0")
-    result = probed.exec("/bin/sh", "-c", "echo ran; sleep 60", is_whole=False)
-    assert result.code == 125 and result.text == ""
+    result = read(probed, "ls", then="; echo ran; sleep 60", is_whole=False)
+    assert result.code == 125 and "about" not in result.text
     assert "probe.onnx was altered" in result.err and "try:" in result.err and "Traceback" not in result.err
 
 
@@ -92,10 +111,10 @@ def test_without_a_model_a_profile_that_demands_one_starts_nothing(probed):
 
 
 def test_damaged_memory_is_discarded_with_a_message(probed):
-    probed.exec("ls")
+    read(probed, "ls")
     (kept,) = (probed.state / "gmcp-sandbox" / "probe").iterdir()
     kept.write_bytes(kept.read_bytes()[:-5])
-    result = probed.exec("ls")
+    result = read(probed, "ls")
     assert result.code == 0 and "warning: remembered answers of the probe are discarded" in result.err
 
 
@@ -110,7 +129,7 @@ def test_unpacking_thousands_of_files_costs_a_handful_of_questions(probed):
     script = "i=0; while [ $i -lt 1500 ]; do echo $i > /tmp/f$i; i=$((i+1)); done; i=0; mkdir d; "
     script += "while [ $i -lt 1000 ]; do echo $i > d/f$i; i=$((i+1)); done"
     effort = end_of(probed.exec("/bin/sh", "-c", script))["probe"]
-    assert effort["judged"] > 1500 and effort["misses"] < 12
+    assert effort["judged"] >= 1500 and effort["misses"] < 12
 
 
 def test_other_commands_know_the_model(probed):

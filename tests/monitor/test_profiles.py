@@ -88,6 +88,21 @@ def test_a_profile_in_the_workspace_is_watched(tmp_path: Path) -> None:
     assert Labeller(profile.mounts, profile.path_rules).of(str(path)) is WATCHED
 
 
+@pytest.mark.parametrize("source", ["conf", "conf/agent.toml", "alias"])
+def test_a_profile_that_is_shown_under_another_name_is_watched_there(tmp_path: Path, source: str) -> None:
+    """A writable mount with a `source` of its own: labels go by names in the sandbox."""
+    workspace = tmp_path / "work"
+    workspace.mkdir()
+    path = tmp_path / "conf" / "agent.toml"
+    (tmp_path / "alias").symlink_to(tmp_path / "conf")
+    write(path, "default")
+    mount = f'[[mounts]]\npath = "/srv/in"\nsource = "{tmp_path / source}"\nmode = "rw"\nlabel = "workspace"\n'
+    path.write_text(path.read_text() + mount)
+    profile = load(path, workspace=workspace)
+    shown = "/srv/in" if source.endswith(".toml") else "/srv/in/agent.toml"
+    assert Labeller(profile.mounts, profile.path_rules).of(shown) is WATCHED
+
+
 def test_a_link_in_the_workspace_that_leads_to_the_profile_is_watched(tmp_path: Path) -> None:
     outside, workspace = tmp_path / "profiles", tmp_path / "work"
     for directory in (outside, workspace):

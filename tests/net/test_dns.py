@@ -38,6 +38,9 @@ class Paper:
             raise self.fault
         self.records.append(decision)
 
+    def event(self, name, **fields):
+        pass
+
 
 class Line:
     """A name server with its monitor, and what was written down."""

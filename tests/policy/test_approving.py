@@ -57,6 +57,19 @@ def test_commands_and_hosts():
     assert covers("*.example.com", call(Tool.NET_CONNECT, "api.example.com", NetConnect(443)))
 
 
+def test_an_answer_for_one_program_covers_no_other_of_its_name():
+    """An agent that was allowed to run one file builds another of that name, or runs one under that name."""
+    for args in (ProcExec(), ProcExec(("deploy", "now"))):
+        asked = call(Tool.PROC_EXEC, "/ws/a b/deploy", args)
+        twin = call(Tool.PROC_EXEC, "/ws/twin/deploy", args)
+        posing = call(Tool.PROC_EXEC, "/ws/evil", ProcExec(("/ws/a b/deploy", "now")))
+        for pattern in proposals(asked):
+            assert covers(pattern, asked)
+            assert not covers(pattern, twin)
+            assert not covers(pattern, posing)
+    assert not covers("deploy", call(Tool.PROC_EXEC, "/ws/evil", ProcExec(("deploy",))))
+
+
 def test_a_pattern_without_a_meaning_is_refused():
     with pytest.raises(GlobError):
         compile_grants([Grant(tuple(WHY), (Tool.NET_CONNECT,), ("ex ample",))])

@@ -36,6 +36,12 @@ def test_a_line_that_is_not_known_matches_the_program_alone():
     assert not matches("git push", None, path="/usr/bin/git")
 
 
+def test_a_first_word_with_a_slash_is_the_path_of_the_file_and_of_no_other():
+    assert matches("/usr/bin/git push", "git push", path="/usr/bin/git")
+    assert matches("/ws/**/run", None, path="/ws/a/run")
+    assert not matches("/usr/bin/git push", "/usr/bin/git push", path="/ws/git")
+
+
 @pytest.mark.parametrize("pattern", ["", " ", "git [", "a\0b"])
 def test_a_pattern_without_meaning_is_refused(pattern):
     with pytest.raises(GlobError):

@@ -27,9 +27,15 @@ def test_the_text_shows_what_is_asked_and_steers_no_terminal(prompt):
     text = prompt.text()
     assert "fs.delete  /ws/\\x1b[2Ja" in text
     assert "constitution.ask-me: a person decides" in text
-    assert "/ws/**" in text and "12 bytes" in text
+    assert "/ws/**" in text and "12 bytes: gmcp-sandbox approve SESSION 3 --show" in text
     assert "\x1b" not in text
     assert "\n" not in text.replace("\r\n", "")
+
+
+def test_a_pattern_that_is_not_shown_in_full_is_not_offered():
+    prompt = Prompt({**QUESTION, "patterns": ["/ws/" + "\x1b" * 1000, "/ws/**"]})
+    assert "allow for this session: /ws/**" in prompt.text()
+    assert prompt.feed(b"s\r")[0] == Reply(allow=True, pattern="/ws/**")
 
 
 @pytest.mark.parametrize(

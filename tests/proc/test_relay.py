@@ -461,3 +461,59 @@ def test_a_lot_of_output_on_a_terminal_comes_whole() -> None:
         assert read_until(run.terminal, b"!") == data
         writer.result()
         assert finish(run, inner, code=0)["code"] == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- questions
+
+QUESTION = {
+    "id": 7,
+    "agent": "coder",
+    "tool": "fs.delete",
+    "object": "/ws/a",
+    "arguments": {},
+    "reasons": [["constitution", "constitution.ask-me", "a person decides"]],
+    "patterns": [],
+}
+INVITATION = b"[a/d, then Enter] "
+
+
+def answer_of(run: Front) -> dict[str, Any]:
+    return run.supervisor.expect("answer")[0]
+
+
+def test_what_was_typed_for_the_agent_before_the_question_took_answers_is_no_answer() -> None:
+    """The agent says "type a, then Enter" and raises its question at the moment when the user does."""
+    with on_terminal(**ALL) as (run, inner):
+        run.supervisor.send("ask", question=QUESTION)
+        read_until(run.terminal, b"d  deny")
+        os.write(run.terminal, b"a\r")
+        read_until(run.terminal, INVITATION)
+        os.write(run.terminal, b"d\r")
+        assert answer_of(run) == {"kind": "answer", "id": 7, "allow": False, "pattern": None}
+        assert finish(run, inner, code=0)["code"] == 0
+
+
+@pytest.mark.parametrize("trick", [b"\x1b]0;", b"\x1bP", b"\x1b[8m", b"\x1b[30;40m", b"\x1b]10;#000\x07\x1b]11;#000\x07"])
+def test_a_question_cannot_be_hidden_by_what_the_agent_printed_before(trick: bytes) -> None:
+    """An unfinished string would swallow the question, an attribute or a colour would make it invisible."""
+    with on_terminal(**ALL) as (run, inner):
+        os.write(inner, b"type a, then Enter: " + trick)
+        read_until(run.terminal, trick)
+        run.supervisor.send("ask", question=QUESTION)
+        shown = read_until(run.terminal, INVITATION)
+        before, _, after = shown.partition(b"gmcp-sandbox: may coder do this?")
+        assert before.startswith(b"\x18\x1b\\") and b"\x1b[0m" in before and b"\x1b]110\x1b\\" in before
+        assert b"\x1b" not in after
+        os.write(run.terminal, b"a\r")
+        assert answer_of(run)["allow"] is True
+        assert finish(run, inner, code=0)["code"] == 0
+
+
+def test_a_question_that_nobody_can_answer_any_more_holds_no_output_back() -> None:
+    with on_terminal(**ALL) as (run, inner):
+        run.supervisor.send("ask", question=QUESTION)
+        read_until(run.terminal, INVITATION)
+        os.write(inner, b"the last words")
+        run.supervisor.close()
+        read_until(run.terminal, b"the last words")
+        finish(run, inner)

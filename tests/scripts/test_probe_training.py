@@ -60,7 +60,7 @@ def test_generated_rows_are_the_same_in_every_run_and_come_in_pairs():
     first, second = grammar.generated_rows(3), grammar.generated_rows(3)
     assert [row.text for row in first] == [row.text for row in second]
     assert all(row.pair for row in first)
-    assert 0.4 < sum(row.label for row in first) / len(first) < 0.6
+    assert 0.4 < sum(row.label == DANGEROUS for row in first) / len(first) < 0.6
 
 
 def test_what_the_product_asks_all_day_is_always_learnt():

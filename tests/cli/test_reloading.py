@@ -1,0 +1,184 @@
+"""A profile that is edited while its session runs: a real agent feels the new one, or the old one stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gmcp_sandbox.client import Client
+from gmcp_sandbox.errors import UsageError
+from gmcp_sandbox.monitor.statedir import SessionDir, StateDir
+from tests.cli.launches import Place, Served
+
+pytestmark = pytest.mark.needs("sandbox")
+
+RULE = """
+[[rules]]
+id = "no-plan"
+text = "Nobody reads the plan."
+effect = "deny"
+tools = ["fs.read"]
+paths = ["plan"]
+"""
+AGENT = """
+turn() { cat plan || echo refused; echo "turn $1"; until test -e "go$1"; do sleep 0.05; done; }
+turn 1; turn 2; turn 3; cat plan || echo refused
+"""
+
+
+class Running:
+    """A session under a profile of its own, whose agent reads `plan` at each turn."""
+
+    def __init__(self, start: Callable[..., Served], place: Place, profile: str = "") -> None:
+        self.place = place
+        (place.work / "plan").write_text("the plan\n")
+        self.served = start("-p", place.profile(profile), "--", "/bin/sh", "-c", AGENT)
+        self._turn = 0
+        assert self.next_turn() == "read"
+        (self.session,) = StateDir.open(place.environ).sessions()
+        self.client = Client(str(self.session.path), timeout=30)
+
+    def next_turn(self) -> str:
+        """Let the agent read once more; return whether it could."""
+        if self._turn:
+            (self.place.work / f"go{self._turn}").touch()
+        self._turn += 1
+        said = self.served.until(f"turn {self._turn}\n".encode())
+        return {True: "read", False: "refused"}[b"the plan\n" in said and b"refused" not in said]
+
+    def notice(self) -> str:
+        """Wait for the next line that the user is told about the profile."""
+        while True:
+            received = self.served.report.receive()
+            assert received is not None
+            if received[0]["kind"] == "notice" and "the profile" in received[0]["text"]:
+                return str(received[0]["text"])
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return events(self.session, name)
+
+
+def events(session: SessionDir, name: str) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in session.log.read_text().splitlines()]
+    return [record["data"] for record in records if record["kind"] == "event" and record["name"] == name]
+
+
+@pytest.fixture
+def run(served: Callable[..., Served], place: Place) -> Iterator[Callable[..., Running]]:
+    clients: list[Client] = []
+
+    def start(profile: str = "") -> Running:
+        running = Running(served, place, profile)
+        clients.append(running.client)
+        return running
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+def test_an_edit_is_noticed_and_holds_from_the_next_call_on(run: Callable[..., Running], place: Place) -> None:
+    session = run()
+    before = session.client.status()
+    place.profile(RULE)
+    assert session.notice() == "gmcp-sandbox: the profile own was read again"
+    assert session.next_turn() == "refused"
+    after = session.client.status()
+    assert after["digest"] != before["digest"]
+    assert after["epoch"] > before["epoch"]
+    (event,) = session.events("reload")
+    assert event == {"profile": "own", "old": before["digest"], "new": after["digest"], "waits": []}
+    place.profile("")
+    session.notice()
+    assert session.next_turn() == "read"
+
+
+def test_a_reload_that_is_asked_for_returns_both_digests(run: Callable[..., Running], place: Place) -> None:
+    session = run()
+    place.profile(RULE)
+    found = session.client.call("reload")
+    assert found["old"] != found["new"] == session.client.status()["digest"]
+    again = session.client.call("reload")
+    assert again == {"old": found["new"], "new": found["new"], "waits": []}
+    assert len(session.events("reload")) == 1
+
+
+@pytest.mark.parametrize("broken", ["tier = ", "tiers = 1", "[[rules]]\nid = 'x'", "\udcff"])
+def test_a_broken_edit_keeps_the_old_profile_and_says_why(
+    run: Callable[..., Running], place: Place, broken: str
+) -> None:
+    session = run(RULE.replace('"plan"', '"other"'))
+    digest = session.client.status()["digest"]
+    path = Path(place.profile(""))
+    path.write_bytes(path.read_bytes() + broken.encode("utf-8", "surrogateescape"))
+    assert "the profile stays as it was: " in session.notice()
+    (event, *_) = session.events("reload_refused")
+    assert event["digest"] == digest
+    assert "own.toml" in event["why"]
+    assert session.client.status()["digest"] == digest
+    assert session.next_turn() == "read"
+    place.profile(RULE)
+    session.client.call("reload")
+    assert session.next_turn() == "refused"
+
+
+def test_a_refusal_is_in_the_log_when_it_was_asked_for_too(run: Callable[..., Running], place: Place) -> None:
+    session = run()
+    Path(place.profile("")).write_text("nonsense")
+    with pytest.raises(UsageError):
+        session.client.call("reload")
+    assert session.events("reload_refused")
+    assert session.events("reload") == []
+
+
+def test_a_profile_that_is_gone_changes_nothing(run: Callable[..., Running], place: Place) -> None:
+    session = run()
+    Path(place.profile("")).unlink()
+    assert "cannot read the profile" in session.notice()
+    assert session.next_turn() == "read"
+
+
+def test_trust_falls_at_once_and_never_rises(run: Callable[..., Running], place: Place) -> None:
+    session = run('tier = "standard"\n')
+    place.profile('tier = "limited"\n')
+    session.client.call("reload")
+    assert session.client.status()["tier"] == "limited"
+    for tier in ("standard", "trusted"):
+        place.profile(f'tier = "{tier}"\n')
+        with pytest.raises(UsageError, match="cannot be taken while the agent runs") as caught:
+            session.client.call("reload")
+        assert caught.value.cause == "it raises the tier"
+        assert session.client.status()["tier"] == "limited"
+
+
+def test_what_waits_for_the_next_start_is_named(run: Callable[..., Running], place: Place) -> None:
+    session = run()
+    place.profile(
+        '[limits]\nwall_seconds = 50\n[environment.set]\nWORD = "x"\n'
+        "[approvals]\ndeadline_seconds = 5\n[home]\npersist = true\n"
+    )
+    found = session.client.call("reload")
+    assert set(found["waits"]) == {"limits", "environment", "approvals", "persist_home"}
+    text = session.notice()
+    assert text.endswith("from the next start on")
+    assert all(name in text for name in found["waits"])
+    assert session.events("reload")[-1]["waits"] == found["waits"]
+
+
+def test_a_grant_alone_waits_for_nothing(run: Callable[..., Running], place: Place) -> None:
+    rule = RULE.replace("deny", "ask").replace(
+        'paths = ["plan"]', 'paths = ["plan"]\nwhen = "session.tier == \'limited\'"'
+    )
+    session = run(rule)
+    lower = f'tier = "limited"\n{rule}'
+    place.profile(lower)
+    session.client.call("reload")
+    assert session.next_turn() == "refused"
+    grant = f'[[approvals.grants]]\nreasons = ["constitution.no-plan"]\ntools = ["fs.read"]\nobjects = ["{place.work}/plan"]'
+    place.profile(f"{lower}\n{grant}\n")
+    assert session.client.call("reload")["waits"] == []
+    assert session.next_turn() == "read"
