@@ -3,6 +3,7 @@
 Guarantees:
 - All or nothing: rules, grants, rates, labels and answers change between two calls, or nothing does.
 - A profile that is wrong changes nothing; the user is told why, once for each state of the files, and so is the log.
+- No half of a profile: files that changed while they were read are not taken, and changes are looked at once they rest.
 - The log names the old and the new digest. What cannot change while an agent runs (its view, environment, limits) is
   named and waits for the next start.
 - Before anything is answered under the new profile, what the kernel remembers of the old one is taken back: the epoch
@@ -62,11 +63,12 @@ class Reloading:
         self._turn = trio.Lock()
 
     async def watch(self) -> None:
-        """Read again whenever a file of the profile changes, until cancelled."""
+        """Read again whenever a file of the profile has changed and is at rest, until cancelled."""
+        before = self._seen
         while self._files:
             await trio.sleep(LOOK_SECONDS)
-            now = state_of(self._files)
-            if now != self._seen:
+            before, now = state_of(self._files), before
+            if self._seen != before == now:  # half of a profile may lack the rules at its end
                 with contextlib.suppress(ProfileError):  # it was told, and will be read when it changes again
                     await self.reload()
 
@@ -79,8 +81,10 @@ class Reloading:
         async with self._turn:
             self._seen = state_of(self._files)
             try:
-                new, self._files = await trio.to_thread.run_sync(self._read)
-                old = self.profile
+                new, files = await trio.to_thread.run_sync(self._read)
+                if state_of(self._files) != self._seen:
+                    raise ProfileError("the profile was written to while it was read", hint="reload it again")
+                old, self._files = self.profile, files
                 if new.digest == old.digest:
                     return {"old": old.digest, "new": new.digest, "waits": []}
                 return await self._adopt(old, new)

@@ -1,6 +1,7 @@
 """Open files: open, create, read, write, truncate by handle, fsync, release.
 
 - A handle's descriptor refers to exactly the object that was judged at open; every read and write is one more call.
+- A program that was changed while the question waited does not run.
 - Truncation happens after the decision, never by the open itself.
 - A file with a guard (`Permits.guard_for`) is judged on the whole content that it would have, at most 1 MiB; what was
   judged is what the write makes of it, or it is judged again.
@@ -139,6 +140,8 @@ class Files:
         if found.nlink > 1:
             await self._core.identities.apply(node)
         await self._ask(node, flags, pid)
+        if flags & EXEC and not stat_fd(fd).is_unchanged_since(found):
+            raise fail(errno.ETXTBSY)  # somebody may have looked at the program before saying yes
         if flags & os.O_ACCMODE == os.O_RDONLY:
             return
         if found.is_set_id:

@@ -54,6 +54,10 @@ class Stat(NamedTuple):
     dev_major: int
     dev_minor: int
 
+    def is_unchanged_since(self, before: Stat) -> bool:
+        """True when neither content nor attributes were changed: nobody can set the ctime."""
+        return (self.size, self.ctime_s, self.ctime_ns) == (before.size, before.ctime_s, before.ctime_ns)
+
     @property
     def key(self) -> Key:
         """What names this object: (device, inode, birth time in ns)."""

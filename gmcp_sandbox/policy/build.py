@@ -60,9 +60,9 @@ class Builder:
 
     def globs(self, patterns: Sequence[str], key: Key) -> tuple[str, ...]:
         """Return globs over paths, expanded and checked."""
-        found = tuple(self.expand(pattern, key, quote=glob_quoted) for pattern in patterns)
+        self.refuse_duplicates(patterns, key)
+        found = tuple(dict.fromkeys(self.expand(pattern, key, quote=glob_quoted) for pattern in patterns))
         self._compile(compile_globs, found, key)
-        self.refuse_duplicates(found, key)
         return found
 
     def objects(self, tools: Sequence[Tool], patterns: Sequence[str] | None, key: Key) -> tuple[str, ...] | None:

@@ -99,6 +99,7 @@ class Memory:
 
     def _open(self, path: Path) -> None:
         try:
+            path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # as the first session would make it
             path.parent.mkdir(mode=0o700, exist_ok=True)
             fd = os.open(path, _FLAGS, 0o600)
         except OSError as error:

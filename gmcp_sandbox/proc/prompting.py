@@ -57,7 +57,8 @@ class Prompt:
             *(f"  {_shown(reason)}: {_shown(detail)}" for _, reason, detail in question["reasons"]),
         ]
         if question.get("content_bytes") is not None:
-            lines.append(f"  {question['content_bytes']} bytes: gmcp-sandbox approve SESSION {self.id} --show prints them")
+            show = f"gmcp-sandbox approve SESSION {self.id} --show"
+            lines.append(f"  {question['content_bytes']} bytes: {show} prints them")
         lines.append("  a  allow once          d  deny")
         for letter, pattern in zip("sw", self._patterns, strict=False):
             lines.append(f"  {letter}  allow for this session: {_shown(pattern)}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gmcp_sandbox.cli.reloading import Reloading
 from gmcp_sandbox.client import Client
-from gmcp_sandbox.errors import UsageError
+from gmcp_sandbox.errors import ProfileError, UsageError
+from gmcp_sandbox.monitor.profiles import load_profile, state_of
 from gmcp_sandbox.monitor.statedir import SessionDir, StateDir
 from tests.cli.launches import Place, Served
 
@@ -178,7 +181,35 @@ def test_a_grant_alone_waits_for_nothing(run: Callable[..., Running], place: Pla
     place.profile(lower)
     session.client.call("reload")
     assert session.next_turn() == "refused"
-    grant = f'[[approvals.grants]]\nreasons = ["constitution.no-plan"]\ntools = ["fs.read"]\nobjects = ["{place.work}/plan"]'
+    grant = '[[approvals.grants]]\nreasons = ["constitution.no-plan"]\ntools = ["fs.read"]'
+    grant += f'\nobjects = ["{place.work}/plan"]'
     place.profile(f"{lower}\n{grant}\n")
     assert session.client.call("reload")["waits"] == []
     assert session.next_turn() == "read"
+
+
+async def test_a_profile_that_is_written_to_while_it_is_read_is_not_taken(tmp_path: Path) -> None:
+    """What was read may be the half without the rules."""
+    path = tmp_path / "own.toml"
+    path.write_text('name = "own"\nextends = "default"\n')
+    told: list[str] = []
+
+    class Slow(Reloading):
+        def _read(self) -> Any:
+            found = super()._read()
+            with path.open("a") as file:
+                file.write(RULE)
+            return found
+
+    loaded = load_profile(str(path), workspace=tmp_path, home=tmp_path)
+    prepared = SimpleNamespace(
+        profile=loaded, home=str(tmp_path), workspace=str(tmp_path), reference=str(path),
+        profile_files=(str(path),), profile_state=state_of((str(path),)),
+    )  # fmt: skip
+    audit = SimpleNamespace(event=lambda name, **_: told.append(name))
+    notices = SimpleNamespace(offer=lambda *_, **__: True)
+    reloading = Slow(prepared, SimpleNamespace(audit=audit), notices)  # type: ignore[arg-type]
+    path.write_text(path.read_text() + 'description = "changed"\n')
+    with pytest.raises(ProfileError, match="while it was read"):
+        await reloading.reload()
+    assert (reloading.profile, told) == (loaded, ["reload_refused"])

@@ -13,7 +13,6 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from dnslib import AAAA, QTYPE, RR, A, DNSRecord
@@ -73,7 +72,6 @@ def reset(sock: socket.socket) -> None:
 class _Web(BaseHTTPRequestHandler):
     """GET /hello /headers /chunked/N /bytes/N /flood/N /reset /silence, files, git; PUT and POST anywhere: the checksum."""
 
-    server: Any
     protocol_version = "HTTP/1.1"
     timeout = 60
 
@@ -234,7 +232,7 @@ def web(
         def handle_error(self, request, client_address) -> None:
             """Say nothing."""
 
-    server: Any = Web(address, _Web)
+    server = Web(address, _Web)
     server.seen, server.where, server.files = seen, where, files
     return server
 
@@ -244,8 +242,6 @@ def web(
 
 class _Bare(socketserver.BaseRequestHandler):
     """NUL, a word and a number, LF: `down N` and `flood N` send, `up N` takes and tells the checksum, `hold 0`, `reset 0`."""
-
-    server: Any
 
     def handle(self) -> None:
         sock = self.request
@@ -286,7 +282,7 @@ def bare(family: int, address: Address, seen: Seen) -> Server:
         def handle_error(self, request, client_address) -> None:
             """Say nothing."""
 
-    server: Any = Bare(address, _Bare)
+    server = Bare(address, _Bare)
     server.seen = seen
     return server
 
@@ -345,9 +341,7 @@ def names_udp(address: Address, zone: Zone, seen: Seen) -> None:
         question, ancillary, _, peer = sock.recvmsg(512, 256)
         answer, name = zone.answer(question, 512)
         seen.tell(where="names", by="udp", name=name)
-        sock.sendmsg(
-            [answer], [(level, kind, b"\0\0\0\0" + data[4:8] + bytes(4)) for level, kind, data in ancillary], 0, peer
-        )
+        sock.sendmsg([answer], [(level, kind, b"\0\0\0\0" + data[4:8] + bytes(4)) for level, kind, data in ancillary], 0, peer)
 
 
 def names_tcp(address: Address, zone: Zone, seen: Seen) -> Server:

@@ -85,7 +85,7 @@ def test_the_metadata_address_in_its_spellings(online):
 
 
 def test_the_hosts_loopback_is_not_the_agents(online):
-    names: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "127.1", "[::ffff:127.0.0.1]", "192.0.0.1")
+    names = ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "127.1", "[::ffff:127.0.0.1]", "192.0.0.1")
     names += ("[64:ff9b::7f00:1]", "host.gmcp.internal", "HOST.gmcp.internal.", "x.host.gmcp.internal")
     urls = [f"http://{name}:{port}/hello" for name in names for port in (80, 8080)]
     found, _ = _curl(online, *urls, profile=online.sandbox.profile(ANY))

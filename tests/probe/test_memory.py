@@ -49,6 +49,13 @@ def test_what_is_put_is_known_at_once_and_in_the_next_session(opened, warnings):
     assert warnings == []
 
 
+def test_the_first_use_makes_what_is_missing_and_closes_it_to_others(tmp_path, warnings):
+    place = tmp_path / "none" / "state" / "probe"
+    Memory(ONE, place, warnings.append).close()
+    assert warnings == []
+    assert [each.stat().st_mode & 0o777 for each in (place, place.parent)] == [0o700, 0o700]
+
+
 def test_another_model_knows_nothing(opened, warnings):
     opened().put(KNOWN)
     assert opened(OTHER).get("run: rm") is None
