@@ -17,6 +17,8 @@ _BATCH = 20_000
 _KNOWN = 1 << 20
 _AGAIN = re.compile(rb'\{"kind":"again","seq":(\d{1,19}),"at":(\d{1,19}),"pid":(\d{1,19}),"ref":(\d{1,19}),')
 
+_OTHERS = tuple(b'{"kind":"%b"' % kind for kind in (b"event", b"segment", b"checkpoint", b"seal"))
+
 
 class Intake:
     """One pass over the new part of a file. Rows get their numbers here, so that they can be written many at a time."""
@@ -54,8 +56,8 @@ class Intake:
                 self._take_call(line, offset)
             elif line.startswith(b'{"kind":"genesis"'):
                 self._take_genesis(line)
-            elif line.startswith(b'{"kind":"again"'):
-                raise AuditError(f"{self._path}: a repeated record is none")
+            elif not line.startswith(_OTHERS):
+                raise AuditError(f"{self._path}: a line is no record as sessions write it")
             offset += len(line)
             if len(new) >= _BATCH:
                 self._flush()

@@ -17,6 +17,8 @@ from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.net.relayline import CLOSE, ENDED, ENDINGS, OPEN, OPENING, REPORT
 
 _MESSAGE_BYTES = 4096
+_LAST_SECONDS = 1.0
+"""For so long the last reports are waited for when the session ends."""
 Moved = Callable[[int, int], None]
 """Told of more bytes up and down."""
 
@@ -60,6 +62,7 @@ class Carrier:
         self._flows: dict[int, _Flow] = {}
         self._last = 0
         self._sending = trio.Lock()
+        self._is_served = True
 
     async def carry(self, agent: HasDescriptor, upstream: HasDescriptor, *, idle: float, moved: Moved) -> Report:
         """Let the relay carry a flow to its end. The caller keeps its own descriptors and closes them.
@@ -73,16 +76,23 @@ class Carrier:
         flow = self._flows[number] = _Flow(moved)
         try:
             await self._send(OPENING.pack(OPEN, number, idle), (agent.fileno(), upstream.fileno()))
-            await flow.done.wait()
-        except trio.Cancelled:
-            with trio.CancelScope(shield=True):
-                await self._send(OPENING.pack(CLOSE, number, 0.0), ())
+            try:
                 await flow.done.wait()
-            raise
+            except trio.Cancelled:
+                await self._cut_off(number, flow)
+                raise
         finally:
             del self._flows[number]
-        assert flow.report is not None
+        if flow.report is None:
+            raise ConnectionResetError("the relay is gone")
         return flow.report
+
+    async def _cut_off(self, number: int, flow: _Flow) -> None:
+        """Have the relay end a flow that it has; wait for its last figures, as long as anybody reads them."""
+        with trio.CancelScope(shield=True):
+            await self._send(OPENING.pack(CLOSE, number, 0.0), ())
+            if self._is_served:
+                await flow.done.wait()
 
     async def _send(self, message: bytes, fds: tuple[int, ...]) -> None:
         async with self._sending:
@@ -100,19 +110,33 @@ class Carrier:
         Raises:
             HostError: The relay is gone.
         """
-        while True:
-            await trio.lowlevel.wait_readable(self._line)
+        try:
             while True:
-                try:
-                    message = self._line.recv(_MESSAGE_BYTES)
-                except BlockingIOError:
-                    break
-                except ConnectionError:
-                    message = b""
-                if len(message) != REPORT.size:
-                    why = message[1:].decode(errors="replace")
-                    raise HostError(f"the network's relay ended {why}".strip(), hint="please report this")
-                self._take(message)
+                await self._take_reports()
+        except trio.Cancelled:
+            with trio.move_on_after(_LAST_SECONDS, shield=True):
+                while not all(flow.done.is_set() for flow in self._flows.values()):
+                    await self._take_reports()
+            raise
+        finally:
+            self._is_served = False
+            for flow in self._flows.values():
+                flow.done.set()
+
+    async def _take_reports(self) -> None:
+        """Wait for reports; take all that are there."""
+        await trio.lowlevel.wait_readable(self._line)
+        while True:
+            try:
+                message = self._line.recv(_MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                message = b""
+            if len(message) != REPORT.size:
+                why = message[1:].decode(errors="replace")
+                raise HostError(f"the network's relay ended {why}".strip(), hint="please report this")
+            self._take(message)
 
     def _take(self, message: bytes) -> None:
         word, number, up, down, how = REPORT.unpack(message)

@@ -37,7 +37,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the JSON. Ends with 0 also where an aim is missed: this is no test."""
-    args = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["net"]:
+        from scripts.benchlib.network import main as measure_network
+
+        return measure_network(words[1:])
+    args = _parser().parse_args(words)
     if args.list:
         print("\n".join(f"{group}: {', '.join(items)}" for group, items in GROUPS.items()))
         return 0
@@ -60,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     names = [*GROUPS, *ITEMS]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Compare native, bubblewrap and this sandbox, one after the other in every round; shows medians.",
+        description="Compare native, bubblewrap and this sandbox, one after the other in every round; shows medians. "
+        "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each world has its turn (default: 5)")
     parser.add_argument("--only", action="append", choices=names, metavar="ITEM", help="an item or group; see --list")

@@ -7,6 +7,7 @@ the machine's own, in a private mount namespace that ends with it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,8 +27,11 @@ def main(words: list[str]) -> None:
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     for name in FILES:
-        kernel.mount(os.fsencode(f"{folder}/{name}"), os.fsencode(os.path.realpath(f"/etc/{name}")), None, kernel.MS_BIND)
+        kernel.mount(
+            os.fsencode(f"{folder}/{name}"), os.fsencode(os.path.realpath(f"/etc/{name}")), None, kernel.MS_BIND
+        )
     os.chdir(here)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as a shell starts programs; Python ignores it
     os.execvp(words[3], words[3:])
 
 

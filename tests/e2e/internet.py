@@ -46,9 +46,15 @@ addresses = ["203.0.113.0/24", "2001:db8::/32", "198.51.100.0/24", "192.0.2.0/24
 class Internet:
     """A running one."""
 
-    def __init__(self, folder: Path, pid: int) -> None:
+    def __init__(self, folder: Path, host: int, upstream: int) -> None:
         self.folder = folder
-        self.outer = [sys.executable, "-B", str(HERE / "in_internet.py"), str(pid), str(folder), "--"]
+        self.outer = self._entering(host)
+        """Words that run a program on the host."""
+        self.upstream = self._entering(upstream)
+        """Words that run one upstream."""
+
+    def _entering(self, pid: int) -> list[str]:
+        return [sys.executable, "-B", str(HERE / "in_internet.py"), str(pid), str(self.folder), "--"]
 
     @property
     def ca(self) -> Path:
@@ -77,7 +83,7 @@ def internet() -> Iterator[Internet]:
         )
         try:
             assert process.stdin is not None and process.stdout is not None
-            yield Internet(folder, int(process.stdout.readline()))
+            yield Internet(folder, int(process.stdout.readline()), process.pid)
         finally:
             process.stdin.close()
             process.wait(10)

@@ -13,6 +13,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from dnslib import AAAA, QTYPE, RR, A, DNSRecord
@@ -70,10 +71,14 @@ def reset(sock: socket.socket) -> None:
 
 
 class _Web(BaseHTTPRequestHandler):
-    """GET /hello /headers /chunked/N /bytes/N /flood/N /reset /silence, files, git; PUT and POST anywhere: the checksum."""
+    """The web.
+
+    GET /hello /headers /chunked/N /bytes/N /flood/N /reset /silence, files, git; PUT and POST anywhere: the checksum.
+    """
 
     protocol_version = "HTTP/1.1"
     timeout = 60
+    server: Any
 
     def do_GET(self) -> None:
         self._tell()
@@ -215,6 +220,9 @@ def web(
     """Return a web server, with TLS when there is a context."""
 
     class Web(ThreadingHTTPServer):
+        seen: Seen
+        where: str
+        files: Path | None
         address_family = family
         daemon_threads = True
         request_queue_size = 512
@@ -241,7 +249,9 @@ def web(
 
 
 class _Bare(socketserver.BaseRequestHandler):
-    """NUL, a word and a number, LF: `down N` and `flood N` send, `up N` takes and tells the checksum, `hold 0`, `reset 0`."""
+    """NUL, word, number, LF: `down N`, `flood N` send, `up N` takes and tells the checksum, `hold 0`, `reset 0`."""
+
+    server: Any
 
     def handle(self) -> None:
         sock = self.request
@@ -270,6 +280,7 @@ def bare(family: int, address: Address, seen: Seen) -> Server:
     """Return a server that speaks neither TLS nor HTTP."""
 
     class Bare(socketserver.ThreadingTCPServer):
+        seen: Seen
         address_family = family
         daemon_threads = True
         request_queue_size = 512
@@ -341,7 +352,8 @@ def names_udp(address: Address, zone: Zone, seen: Seen) -> None:
         question, ancillary, _, peer = sock.recvmsg(512, 256)
         answer, name = zone.answer(question, 512)
         seen.tell(where="names", by="udp", name=name)
-        sock.sendmsg([answer], [(level, kind, b"\0\0\0\0" + data[4:8] + bytes(4)) for level, kind, data in ancillary], 0, peer)
+        back = [(level, kind, b"\0\0\0\0" + data[4:8] + bytes(4)) for level, kind, data in ancillary]
+        sock.sendmsg([answer], back, 0, peer)
 
 
 def names_tcp(address: Address, zone: Zone, seen: Seen) -> Server:

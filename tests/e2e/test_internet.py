@@ -142,7 +142,9 @@ def over_tcp(name, kind, server):
 
 def address_in(answer):
     assert answer[:2] == b"\\x12\\x34" and answer[3] & 15 == 0, answer
-    return socket.inet_ntop(*((socket.AF_INET, answer[-4:]) if answer[-6:-4] == b"\\0\\4" else (socket.AF_INET6, answer[-16:])))
+    if answer[-6:-4] == b"\\0\\4":
+        return socket.inet_ntop(socket.AF_INET, answer[-4:])
+    return socket.inet_ntop(socket.AF_INET6, answer[-16:])
 
 found = []
 for ask in (over_udp, over_tcp):

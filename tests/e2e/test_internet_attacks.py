@@ -1,4 +1,4 @@
-"""Ways out that are none: each test has the name of the trick. What counts is who was reached on the tests' internet."""
+"""Ways out that are none, each test under the name of the trick. What counts is who was reached."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ CURL = """
 import json, subprocess, sys
 found = {}
 for url in json.loads(sys.argv[1]):
-    done = subprocess.run(["curl", "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", url], capture_output=True, text=True)
+    words = ["curl", "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", url]
+    done = subprocess.run(words, capture_output=True, text=True)
     found[url] = done.returncode or done.stdout
 print(json.dumps(found))
 """
@@ -85,8 +86,8 @@ def test_the_metadata_address_in_its_spellings(online):
 
 
 def test_the_hosts_loopback_is_not_the_agents(online):
-    names = ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "127.1", "[::ffff:127.0.0.1]", "192.0.0.1")
-    names += ("[64:ff9b::7f00:1]", "host.gmcp.internal", "HOST.gmcp.internal.", "x.host.gmcp.internal")
+    names = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "127.1", "[::ffff:127.0.0.1]", "192.0.0.1"]
+    names += ["[64:ff9b::7f00:1]", "host.gmcp.internal", "HOST.gmcp.internal.", "x.host.gmcp.internal"]
     urls = [f"http://{name}:{port}/hello" for name in names for port in (80, 8080)]
     found, _ = _curl(online, *urls, profile=online.sandbox.profile(ANY))
     assert set(found.values()) <= REFUSED, found
@@ -157,7 +158,8 @@ NXDOMAIN = 3
 
 def test_another_dns_server_and_dns_over_tcp(online):
     script = f"""{ASK}
-found = [ask("secret.example.net", server) for ask in (over_udp, over_tcp) for server in ("203.0.113.53", "2001:db8::7")]
+servers = ("203.0.113.53", "2001:db8::7")
+found = [ask("secret.example.net", server) for ask in (over_udp, over_tcp) for server in servers]
 found += [over_udp("secret.example.net", "203.0.113.53", 5353), over_tcp("secret.example.net", "203.0.113.53", 853)]
 print(json.dumps(found))
 """

@@ -77,7 +77,8 @@ attribute = lambda kind, data: struct.pack("=HH", 4 + len(data), kind) + data
 
 @attempt
 def add_route():
-    netlink(24, struct.pack("=8BI", 2, 32, 0, 0, 254, 3, 253, 1, 0) + attribute(1, bytes((203, 0, 113, 7))) + attribute(4, struct.pack("=I", 1)), 0x405)
+    to = attribute(1, bytes((203, 0, 113, 7))) + attribute(4, struct.pack("=I", 1))
+    netlink(24, struct.pack("=8BI", 2, 32, 0, 0, 254, 3, 253, 1, 0) + to, 0x405)
 
 @attempt
 def delete_default_route():
@@ -93,7 +94,8 @@ def delete_link():
 
 @attempt
 def add_link():
-    netlink(16, struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute(3, b"new0\\0") + attribute(18, attribute(1, b"dummy\\0")), 0x605)
+    named = attribute(3, b"new0\\0") + attribute(18, attribute(1, b"dummy\\0"))
+    netlink(16, struct.pack("=BxHiII", 0, 0, 0, 0, 0) + named, 0x605)
 
 @attempt
 def move_link():

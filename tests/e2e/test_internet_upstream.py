@@ -47,7 +47,7 @@ def test_connect_tells_the_truth_about_upstream(online):
     assert found == {
         "web.example.com": "ECONNREFUSED",
         "silent.example.com": "timeout",
-        "unreachable.example.com": "ENETUNREACH",
+        "unreachable.example.com": "EHOSTUNREACH",
     }
     assert {call["object"] for call in calls(result, "net.connect", "allow")} == set(found)
     assert calls(result, "net.connect", "deny") == []
@@ -157,7 +157,8 @@ def opened(port, text):
     sock.sendall(text)
     return sock
 size = int(sys.argv[1])
-socks = [opened(7000, b"\\0flood %d\\n" % size), opened(80, b"GET /flood/%d HTTP/1.1\\r\\nHost: web.example.com\\r\\n\\r\\n" % size)]
+get = b"GET /flood/%d HTTP/1.1\\r\\nHost: web.example.com\\r\\n\\r\\n"
+socks = [opened(7000, b"\\0flood %d\\n" % size), opened(80, get % size)]
 print("open", flush=True)
 sys.stdin.readline()
 for sock in socks:

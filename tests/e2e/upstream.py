@@ -1,4 +1,4 @@
-"""A small internet, made of two network namespaces: started by path, as root, for tests. It ends with its standard input.
+"""A small internet, made of two network namespaces: started by path, as root, for tests. Ends with standard input.
 
     upstream.py FOLDER
 
@@ -32,7 +32,7 @@ HOST_V4, HOST_V6 = "203.0.113.1", "2001:db8::1"
 MANY = tuple(f"203.0.113.{number}" for number in range(100, 140))
 ADDRESSES = ("203.0.113.7", "203.0.113.53", "2001:db8::7", "10.9.8.7", "169.254.169.254", *MANY)
 SILENT = "198.51.100.1"
-"""Routed to upstream, which drops it: nobody answers."""
+"""Routed to upstream, as all that is not known, and dropped there: nobody answers."""
 UNREACHABLE = "192.0.2.1"
 """The host has no way there."""
 
@@ -84,8 +84,9 @@ def be_host(seen: servers.Seen) -> None:
         route.addr("add", index=index, address=HOST_V4, prefixlen=24)
         route.addr("add", index=index, address="10.9.8.1", prefixlen=24)
         route.addr("add", index=index, address=HOST_V6, prefixlen=64, flags=0x02)
-        for there in ("169.254.169.254/32", "198.51.100.0/24"):
+        for there in ("default", "169.254.169.254/32"):
             route.route("add", dst=there, gateway="203.0.113.7")
+        route.route("add", dst="192.0.2.0/24", type="unreachable")
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         for port in (80, 8080):
             _start(servers.web(family, (address, port), seen, "host"))

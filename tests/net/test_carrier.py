@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.net.carrier import Carrier
@@ -76,3 +77,45 @@ async def test_without_a_relay_there_is_no_session():
     with pytest.raises(HostError, match="relay ended"):
         await carrier.serve()
     carrier.close()
+
+
+@asynccontextmanager
+async def two_flows():
+    """Yield the ends that a carrier gets of two flows."""
+    pairs = [tcp_pair() for _ in range(4)]
+    with ExitStack() as stack:
+        for pair in pairs:
+            for sock in pair:
+                stack.enter_context(sock)
+        yield [(pairs[0][1], pairs[1][1]), (pairs[2][1], pairs[3][1])]
+
+
+async def _carry(carrier, flow):
+    await carrier.carry(*flow, idle=60, moved=lambda up, down: None)
+
+
+async def test_a_flow_that_is_cancelled_before_the_relay_has_it_is_not_waited_for():
+    with trio.fail_after(10):
+        async with carrying() as carrier, two_flows() as flows, trio.open_nursery() as nursery:
+            for flow in flows:
+                nursery.start_soon(_carry, carrier, flow)
+            nursery.cancel_scope.cancel()
+
+
+async def test_flows_and_their_reader_may_be_cancelled_at_one_moment():
+    """A session ends so, and must end whoever of them is first."""
+    for _ in range(20):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        thread = threading.Thread(target=Relay(theirs).run)
+        thread.start()
+        carrier = Carrier(ours)
+        with trio.fail_after(10):
+            async with two_flows() as flows, trio.open_nursery() as nursery:
+                nursery.start_soon(carrier.serve)
+                for flow in flows:
+                    nursery.start_soon(_carry, carrier, flow)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+        carrier.close()
+        thread.join(10)
+        theirs.close()
