@@ -20,7 +20,7 @@ from gmcp_sandbox.probe.metrics import Counts
 from scripts.probe.baselines import keywords, regression
 from scripts.probe.configurations import stopped
 from scripts.probe.encoder import lines_of_minilm
-from scripts.probe.evaluate import HEADER, line, sets
+from scripts.probe.evaluate import HEADER, NEVER_LEARNT, line, sets
 from scripts.probe.measure import hardest, roc
 from scripts.probe.plots import Axis, Series, plot
 from scripts.probe.rows import Row, read_lines, row_of
@@ -34,22 +34,24 @@ _ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A set with the model's margins and each row's bias."""
+    """A set with the model's margins, each row's bias, and the model's numbers."""
 
     name: str
     rows: list[Row]
     margin: Scores
     bias: Scores
+    manifest: Manifest
 
-    def scores(self, alpha: float) -> Scores:
-        """Return the gate's scores."""
-        return self.margin - alpha * self.bias
+    def scores(self, alpha: float | None = None) -> Scores:
+        """Return the gate's scores, with the model's own α or another."""
+        return self.margin - (self.manifest.alpha if alpha is None else alpha) * self.bias
 
 
-def judge(model: Path, manifest: Manifest, name: str, rows: list[Row]) -> Judged:
-    """Score a set with the shipped file."""
+def judge(model: Path, name: str, rows: list[Row]) -> Judged:
+    """Score a set with a model."""
+    manifest = read_manifest(model)
     margin = margins(file_logits(model / manifest.model.file, lines_of_minilm(), [row.text for row in rows]))
-    return Judged(name, rows, margin, np.array([manifest.bias_of(row.tool) for row in rows]))
+    return Judged(name, rows, margin, np.array([manifest.bias_of(row.tool) for row in rows]), manifest)
 
 
 def configurations(sets_: Sequence[Judged], manifest: Manifest) -> list[str]:
@@ -57,7 +59,7 @@ def configurations(sets_: Sequence[Judged], manifest: Manifest) -> list[str]:
     found = ["| set | configuration | F1 | precision | recall | FPR |", "|---|---|---|---|---|---|"]
     for each in sets_:
         truth = labels(each.rows)
-        stops = stopped(each.rows, each.scores(manifest.alpha).tolist(), (manifest.ask_at, manifest.deny_at))
+        stops = stopped(each.rows, each.scores().tolist(), (manifest.ask_at, manifest.deny_at))
         for name, stop in stops.items():
             own = _counts(np.array(stop), truth)
             rates = (own.f1, own.precision, own.recall, own.false_positive_rate)
@@ -93,7 +95,7 @@ def reliability(sets_: Sequence[Judged], manifest: Manifest) -> str:
     """Return the plot of how often a call of a stated probability is dangerous."""
     lines = [Series("perfect", [(0, 0), (1, 1)], dashed=True)]
     for each in sets_:
-        chance = 1 / (1 + np.exp(-each.scores(manifest.alpha)))
+        chance = 1 / (1 + np.exp(-each.scores()))
         truth, points = labels(each.rows), []
         for low in np.arange(0, 1, 0.1):
             inside = (chance >= low) & (chance < low + 0.1 + 1e-9 * (low > 0.85))
@@ -106,7 +108,7 @@ def reliability(sets_: Sequence[Judged], manifest: Manifest) -> str:
 def rocs(development: Judged, others: dict[str, Scores], manifest: Manifest) -> str:
     """Return the ROC plot on the development set."""
     truth = labels(development.rows)
-    named = {"probe": development.scores(manifest.alpha), **others}
+    named = {"probe": development.scores(), **others}
     lines = []
     for name, scores in named.items():
         false_stops, hits = roc(scores, truth)
@@ -114,11 +116,11 @@ def rocs(development: Judged, others: dict[str, Scores], manifest: Manifest) -> 
     return plot("ROC, development set", Axis("false stops"), Axis("recall"), lines)
 
 
-def judges(splits: Splits, known: dict[str, Judged], manifest: Manifest, baseline: dict[str, Scores]) -> list[str]:
+def judges(splits: Splits, known: dict[str, Judged], baseline: dict[str, Scores]) -> list[str]:
     """Return the table of the model against the baselines."""
     table = [HEADER]
     for name, rows in sets(splits):
-        own = known[name].scores(manifest.alpha)
+        own, manifest = known[name].scores(), known[name].manifest
         table.append(line(name, "probe", rows, own, manifest.ask_at))
         table.append(line(name, "n-gram regression", rows, baseline[name]))
         table.append(line(name, "keywords", rows, keywords(rows)))
@@ -134,22 +136,24 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, required=True)
     parser.add_argument("--benchmark", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--families", type=Path, default=None, help="model that never saw the held-out families")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     manifest, splits = read_manifest(given.model), split(given.sources, DATA)
-    known = {name: judge(given.model, manifest, name, rows) for name, rows in sets(splits)}
+    known = {
+        name: judge(given.model if name in NEVER_LEARNT else given.families or given.model, name, rows)
+        for name, rows in sets(splits)
+    }
     development = known["development"]
-    benchmark = judge(
-        given.model, manifest, "MCP benchmark", [row_of(each, "benchmark") for each in read_lines(given.benchmark)]
-    )
+    benchmark = judge(given.model, "MCP benchmark", [row_of(each, "benchmark") for each in read_lines(given.benchmark)])
     score = regression(splits.train)
     baseline = {name: score(each.rows) for name, each in known.items()}
     both = [development, benchmark]
     sweep, drawing = alpha_sweep(both, manifest)
     own = [*both, known["held-out families"]]
     tables = [
-        "## Against the baselines", "", *judges(splits, known, manifest, baseline), "",
-        line("MCP benchmark", "probe", benchmark.rows, benchmark.scores(manifest.alpha), manifest.ask_at),
+        "## Against the baselines", "", *judges(splits, known, baseline), "",
+        line("MCP benchmark", "probe", benchmark.rows, benchmark.scores(), manifest.ask_at),
         line("MCP benchmark", "n-gram regression", benchmark.rows, score(benchmark.rows)),
         line("MCP benchmark", "keywords", benchmark.rows, keywords(benchmark.rows)), "",
         "## The whole pipeline in four configurations", "", *configurations(both, manifest), "", "## α", "", *sweep, "",

@@ -82,7 +82,9 @@ def mentioned(row: Row, text: str, chance: random.Random) -> Row:
     said = text.replace("'", "").replace('"', "")
     style = chance.choice(_MENTIONS)
     program = text.removeprefix("sudo ").split()[0]
-    call = {**_with(row, style.format(c=said, p=program)), "label": SAFE, "category": None}
+    slug = re.sub(r"[^a-z0-9]+", chance.choice("-_"), said.lower()).strip("-_")[:24]
+    line = style.format(c=said, p=program, filter=chance.choice(_FILTERS), slug=slug)
+    call = {**_with(row, line), "label": SAFE, "category": None}
     return reworded(row, call, SAFE)
 
 
@@ -136,6 +138,8 @@ def _in_shell(text: str, chance: random.Random) -> str:
             "ssh build-host '{}'",
             "watch '{}'",
             "`{}`",
+            "bash <<< '{}'",
+            "sh <<'EOF'\n{}\nEOF",
         )
     ).format(text)
 
@@ -184,6 +188,7 @@ _RUN_OTHERWISE: Sequence[Callable[[str, random.Random], str]] = (
     _in_interpreter,
     _quoted,
 )
+_FILTERS = "wc sort uniq tr cut nl rev tac fold xxd od base32 sha256sum cksum less grep awk column jq cat tee".split()
 _MENTIONS = (
     "echo '{c}'",
     'echo "{c}" >> notes.md',
@@ -200,6 +205,20 @@ _MENTIONS = (
     "man {p}",
     "{p} --help",
     "which {p}",
+    "whereis {p}",
+    "whatis {p}",
+    "hash {p}",
+    "info {p}",
+    "apt show {p}",
+    "{filter} <<< '{c}'",
+    "{filter} <<< '{c}'",
+    "{filter} <<'EOF'\n{c}\nEOF",
+    "{filter} <<EOF\nnever: {c}\nEOF",
+    "git switch -c fix/{slug}",
+    "git branch docs-{slug}",
+    "touch tests/test_{slug}.py",
+    "pytest -k {slug}",
+    "git log --oneline -- docs/{slug}.md",
     "type {p}",
     "command -v {p}",
     "tldr {p}",

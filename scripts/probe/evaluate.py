@@ -22,6 +22,8 @@ from scripts.probe.splits import Splits, split
 from scripts.probe.train import DATA, candidate
 
 Scores = NDArray[np.float64]
+NEVER_LEARNT = ("development", "held-out author")
+"""Sets that a release has not seen, either."""
 HEADER = "| set | judge | rows | F1 | 95 % | precision | recall | FPR | AUC | pairs |\n" + "|---" * 10 + "|"
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from scripts.probe.rows import DANGEROUS, SAFE, Row, row_of
+from scripts.probe.rows import DANGEROUS, SAFE, Row, command, row_of
+
+COMMANDS = Path(__file__).parent / "data" / "everyday_commands.txt"
+"""A developer's working day, one command a line; all harmless."""
 
 _PROGRAMS = """git python3 python3.11 python3.12 sh dash bash ls cat cc1 cc1plus as ld collect2 gcc g++ node npm
 npx make pip pip3 cargo rustc go
@@ -184,9 +188,14 @@ def _hosts() -> Iterator[dict[str, Any]]:
         yield {**bad, "category": "exfiltration"}
 
 
+def _commands() -> Iterator[dict[str, Any]]:
+    for line in COMMANDS.read_text(encoding="utf-8").splitlines():
+        yield command(line, SAFE)
+
+
 def everyday_rows(seed: int = 12) -> list[Row]:
     """Return all rows; their lines are what the runtime renders."""
     chance = random.Random(seed)  # noqa: S311 - examples, no secret
-    calls = [*_bursts(), *_programs(chance), *_files(), *_modes(), *_hosts()]
+    calls = [*_commands(), *_bursts(), *_programs(chance), *_files(), *_modes(), *_hosts()]
     rows = [row_of(call, "everyday", family=f"{call['tool']}.{index % 40}") for index, call in enumerate(calls)]
     return list({row.text: row for row in rows}.values())

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,19 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.probe.render import VERSION, content_free
 from scripts.probe.compact import Compact
 from scripts.probe.encoder import MAX_BODY, Lines, Probe, lines_of_minilm, load, vocabulary
-from scripts.probe.evaluate import sets
+from scripts.probe.evaluate import NEVER_LEARNT, sets
 from scripts.probe.measure import balanced, heat_of, measured, threshold_for
 from scripts.probe.quantize import quantize
 from scripts.probe.rows import CATEGORIES, Row
 from scripts.probe.score import Labels, Logits, file_logits, labels, margins, open_session
-from scripts.probe.splits import Splits, split
+from scripts.probe.splits import split
 from scripts.probe.train import DATA
 
 INCOMING = "incoming"
 _ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
-_ASK_STOPS, _DENY_STOPS = 0.035, 0.012
+_EXAMPLES = 600
+"""Training lines that the constant scales are found on."""
+_ASK_STOPS, _DENY_STOPS = 0.04, 0.012
 """Share of harmless calibration calls that may be asked about, and denied."""
 
 
@@ -48,7 +50,7 @@ class Calibration:
     incoming_at: float
 
 
-def write_graph(probe: Probe, lines: Lines, heat: float, work: Path) -> tuple[Path, Path]:
+def write_graph(probe: Probe, lines: Lines, heat: float, work: Path, texts: Sequence[str]) -> tuple[Path, Path]:
     """Export the model in full precision and in bytes; return both files."""
     compact = Compact(probe, heat).eval()
     example = lines.batch([lines.ids("run: ls"), lines.ids("run: git status --short")])
@@ -59,8 +61,17 @@ def write_graph(probe: Probe, lines: Lines, heat: float, work: Path) -> tuple[Pa
             compact, example, str(full), input_names=["input_ids", "attention_mask"], output_names=["logits"],
             dynamic_axes=axes, opset_version=17, dynamo=False,
         )  # fmt: skip
-    quantize(str(full), str(small))
+    feeds = (
+        {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+        for ids, mask in map(lines.batch, _alone(lines, texts))
+    )
+    quantize(str(full), str(small), feeds)
     return full, small
+
+
+def _alone(lines: Lines, texts: Sequence[str]) -> Iterator[list[list[int]]]:
+    for text in texts:
+        yield [lines.ids(text)]
 
 
 def bias_of(file: Path, lines: Lines) -> dict[str, float]:
@@ -128,10 +139,13 @@ def write(out: Path, small: Path, lines: Lines, own: Calibration, facts: dict[st
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def report(splits: Splits, full: Path, small: Path, lines: Lines, own: Calibration) -> dict[str, Any]:
-    """Return what was measured, of both precisions."""
+def report(
+    known: Sequence[tuple[str, list[Row]]], files: tuple[Path, Path], lines: Lines, own: Calibration
+) -> dict[str, Any]:
+    """Return what was measured, in full precision (on the development set) and in bytes."""
+    full, small = files
     found: dict[str, Any] = {}
-    for name, rows in sets(splits):
+    for name, rows in known:
         texts = [row.text for row in rows]
         for kind, file in (("int8", small), ("fp32", full)):
             if kind == "fp32" and name != "development":
@@ -152,18 +166,27 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", default="minilm")
+    parser.add_argument("--like", default=None, help="take temperature, α and thresholds of this one's export")
     given = parser.parse_args()
     torch.set_num_threads(2)
     splits, lines = split(given.sources, DATA), lines_of_minilm()
     probe = load(given.work / f"{given.name}.pt", Probe(lines))
     rows = splits.calibration
     texts = [row.text for row in rows]
-    full, small = write_graph(probe, lines, 1.0, given.work)
-    heat = heat_of(margins(file_logits(small, lines, texts)), labels(rows), balanced(rows))
-    full, small = write_graph(probe, lines, heat, given.work)
-    own = calibrate(rows, file_logits(small, lines, texts), bias_of(small, lines))
+    seen = [row.text for row in splits.train[:: max(1, len(splits.train) // _EXAMPLES)]]
+    full, small = write_graph(probe, lines, 1.0, given.work, seen)
+    earlier = json.loads((given.work / f"{given.like}.calibration.json").read_bytes()) if given.like else {}
+    heat = earlier.pop("heat", None) or heat_of(margins(file_logits(small, lines, texts)), labels(rows), balanced(rows))
+    full, small = write_graph(probe, lines, heat, given.work, seen)
+    if given.like is None:
+        own = calibrate(rows, file_logits(small, lines, texts), bias_of(small, lines))
+    else:
+        own = Calibration(**{**earlier, "bias": bias_of(small, lines)})
     print(f"heat {heat:.3f}", own)
-    metrics = report(splits, full, small, lines, own)
+    kept = {"heat": heat, **asdict(own)}
+    (given.work / f"{given.name}.calibration.json").write_text(json.dumps(kept), encoding="utf-8")
+    known = [each for each in sets(splits) if not given.like or each[0] in NEVER_LEARNT]
+    metrics = report(known, (full, small), lines, own)
     write(given.out, small, lines, own, {"batch": is_batch_free(small, lines, texts[:12]), "metrics": metrics})
 
 

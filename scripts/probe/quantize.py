@@ -1,32 +1,36 @@
-"""Eight bits a weight, and a scale of its own for each token.
+"""Eight bits a weight, and activations as bytes on scales that do not depend on the batch.
 
 `quantize_dynamic` gives one scale to a whole batch: the same line then gets other logits with other batch mates or more
-padding. Here each row of an activation is scaled by its own largest value, so a line's answer depends on the line.
-Weights are scaled by column, word embeddings by row.
+padding. Here what comes out of a layer norm, whose range hardly varies, has one constant scale, found on examples; any
+other activation is scaled row by row, by its own largest value. So a line's answer depends on the line. Weights are
+scaled by column, word embeddings by row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, numpy_helper
-from onnx.helper import make_node
+from onnx.helper import make_node, make_opsetid
 
 _SMALL = 4096
 """Constants of fewer values stay as they are."""
+_VENDOR = "com.microsoft"
+Feed = dict[str, NDArray[Any]]
 
 
 class _Graph:
     """A graph that is rewritten."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, ranges: dict[str, tuple[float, float]]) -> None:
         self.graph = model.graph
+        self.ranges = ranges
         self.values = {each.name: numpy_helper.to_array(each) for each in self.graph.initializer}
-        self.scaled: dict[str, str] = {}
+        self.scaled: set[str] = set()
         self.dropped: set[str] = set()
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
@@ -43,34 +47,48 @@ class _Graph:
         self.graph.initializer.extend(kept)
 
     def _node(self, node: NodeProto) -> Iterator[NodeProto]:
-        if node.op_type == "MatMul" and self._is_weight(node.input[1]):
-            yield from self._product(node)
-        elif node.op_type == "Gather" and self._is_weight(node.input[0]):
+        if node.op_type == "MatMul" and _is_table(self.values.get(node.input[1])):
+            yield from self._fixed(node) if node.input[0] in self.ranges else self._by_row(node)
+        elif node.op_type == "Gather" and _is_table(self.values.get(node.input[0])):
             yield from self._rows(node)
         else:
             yield node
 
-    def _is_weight(self, name: str) -> bool:
-        value = self.values.get(name)
-        return value is not None and value.ndim == 2 and value.size > _SMALL and value.dtype == np.float32
+    def _weight(self, name: str) -> tuple[str, str]:
+        """Replace a weight by bytes and the scales of its columns."""
+        whole, scale = _eight_bits(self.values[name], axis=0)
+        self.dropped.add(name)
+        return self.constant(f"{name}.q8", whole), self.constant(f"{name}.scale", scale.reshape(-1))
 
-    def _product(self, node: NodeProto) -> Iterator[NodeProto]:
-        source, weight = node.input
+    def _fixed(self, node: NodeProto) -> Iterator[NodeProto]:
+        """A product whose left side has a constant scale."""
+        source, name = node.input[0], node.output[0]
+        low, high = self.ranges[source]
+        step = max((high - low) / 255, 1e-8)
+        scale = self.constant(f"{source}.step", np.array(step, np.float32))
+        zero = self.constant(f"{source}.zero", np.array(np.clip(round(-low / step), 0, 255), np.uint8))
         if source not in self.scaled:
+            self.scaled.add(source)
+            yield make_node("QuantizeLinear", [source, scale, zero], [f"{source}.u8"])
+        eight, columns = self._weight(node.input[1])
+        given = [f"{source}.u8", eight, scale, columns, zero]
+        yield make_node("MatMulIntegerToFloat", given, [name], domain=_VENDOR)
+
+    def _by_row(self, node: NodeProto) -> Iterator[NodeProto]:
+        """A product whose left side is scaled row by row; the row's scale is multiplied in afterwards."""
+        source, name = node.input[0], node.output[0]
+        if source not in self.scaled:
+            self.scaled.add(source)
             yield from self._scale(source)
-        whole, scale = _eight_bits(self.values[weight], axis=0)
-        self.dropped.add(weight)
-        mine, name = self.scaled[source], node.output[0]
+        one = self.constant("q.one", np.array(1 / 127, np.float32))
         zero = self.constant("q.zero", np.array(128, np.uint8))
-        eight, factor = self.constant(f"{weight}.q8", whole), self.constant(f"{weight}.scale", scale.reshape(-1) / 127)
-        yield make_node("MatMulInteger", [f"{mine}.u8", eight, zero], [f"{name}.i32"])
-        yield make_node("Cast", [f"{name}.i32"], [f"{name}.f32"], to=TensorProto.FLOAT)
-        yield make_node("Mul", [f"{mine}.most", factor], [f"{name}.factor"])
-        yield make_node("Mul", [f"{name}.f32", f"{name}.factor"], [name])
+        eight, columns = self._weight(node.input[1])
+        given = [f"{source}.u8", eight, one, columns, zero]
+        yield make_node("MatMulIntegerToFloat", given, [f"{name}.rows"], domain=_VENDOR)
+        yield make_node("Mul", [f"{name}.rows", f"{source}.most"], [name])
 
     def _scale(self, source: str) -> Iterator[NodeProto]:
         """Turn each row to bytes around 128."""
-        self.scaled[source] = source
         most = self.constant("q.most", np.array(127.0, np.float32))
         least = self.constant("q.least", np.array(1e-8, np.float32))
         middle = self.constant("q.middle", np.array(128.5, np.float32))  # the half rounds: Cast cuts
@@ -83,6 +101,7 @@ class _Graph:
         yield make_node("Cast", [f"{source}.up"], [f"{source}.u8"], to=TensorProto.UINT8)
 
     def _rows(self, node: NodeProto) -> Iterator[NodeProto]:
+        """A look-up in a table of bytes."""
         table, name = node.input[0], node.output[0]
         whole, scale = _eight_bits(self.values[table], axis=1)
         self.dropped.add(table)
@@ -93,6 +112,10 @@ class _Graph:
         yield make_node("Mul", [f"{name}.wide", f"{name}.factor"], [name])
 
 
+def _is_table(value: NDArray[Any] | None) -> bool:
+    return value is not None and value.ndim == 2 and value.size > _SMALL and value.dtype == np.float32
+
+
 def _eight_bits(value: NDArray[Any], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return whole numbers and the scale of each column (axis 0) or row (axis 1)."""
     scale = np.maximum(np.abs(value).max(axis=axis, keepdims=True), 1e-8) / 127
@@ -100,9 +123,27 @@ def _eight_bits(value: NDArray[Any], axis: int) -> tuple[NDArray[np.int8], NDArr
     return whole, scale.astype(np.float32)
 
 
-def quantize(source: str, target: str) -> None:
-    """Write the model with bytes for weights."""
+def quantize(source: str, target: str, examples: Iterable[Feed] = ()) -> None:
+    """Write the model with bytes for weights. Without examples, every activation is scaled by row."""
     model = onnx.load(source)
-    _Graph(model).rewrite()
-    onnx.checker.check_model(model)
+    _Graph(model, _ranges(source, model, examples)).rewrite()
+    model.opset_import.append(make_opsetid(_VENDOR, 1))
     onnx.save(model, target)
+
+
+def _ranges(source: str, model: onnx.ModelProto, examples: Iterable[Feed]) -> dict[str, tuple[float, float]]:
+    """Return least and greatest value of each layer norm's output that is multiplied by a weight."""
+    import onnxruntime
+
+    taken = {node.input[0] for node in model.graph.node if node.op_type == "MatMul"}
+    normed = [node.output[0] for node in model.graph.node if node.op_type == "LayerNormalization"]
+    names = [name for name in normed if name in taken]
+    open_model = onnx.load(source)
+    open_model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(open_model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found: dict[str, tuple[float, float]] = {}
+    for feed in examples:
+        for name, value in zip(names, session.run(names, feed), strict=True):
+            low, high = found.get(name, (0.0, 0.0))
+            found[name] = (min(low, float(value.min())), max(high, float(value.max())))
+    return found

@@ -48,6 +48,8 @@ TEMPLATES = {
     "net": generate_net,
     "write": generate_write,
 }
+BENCHMARK = Path(__file__).resolve().parents[2] / "tests" / "data" / "mcp_benchmark.jsonl"
+"""Measured on by `ablation`, never trained on."""
 HELD_OUT_FILES = "heldout_*.jsonl"
 """Written by an author of whom training has nothing in the same field."""
 
@@ -87,8 +89,8 @@ def place_of(row: Row) -> str:
     return "tools" if at < _HELD_OUT else "calibration" if at < _HELD_OUT + _CALIBRATION else "train"
 
 
-def split(sources: Path, data: Path) -> Splits:
-    """Read everything and return the splits."""
+def split(sources: Path, data: Path, *, release: bool = False) -> Splits:
+    """Read everything and return the splits; a release is trained on all families, never on authors or development."""
     public = public_rows(sources)
     own = curated_rows(data)
     development = development_rows(sources)
@@ -104,8 +106,12 @@ def split(sources: Path, data: Path) -> Splits:
     parts: dict[str, list[Row]] = {"train": [], "calibration": [], "tools": []}
     for row in labelled(known):
         parts[place_of(row)].append(row)
-    measured = [*parts["tools"], *authors, *development]
-    clean = without_lookalikes(parts["train"], [*measured, *parts["calibration"]])
+    never = [*authors, *development, *(row_of(call, "benchmark") for call in read_lines(BENCHMARK))]
+    measured = [*parts["tools"], *never]
+    if release:
+        clean = without_lookalikes(labelled(known), never)
+    else:
+        clean = without_lookalikes(parts["train"], [*measured, *parts["calibration"]])
     described = [row for row in public if row.describes and row.source in ("tldr", "atomic")]
     return Splits(
         train=clean,
@@ -113,5 +119,5 @@ def split(sources: Path, data: Path) -> Splits:
         tools=parts["tools"],
         authors=authors,
         development=development,
-        described=without_lookalikes(described, development),
+        described=without_lookalikes(described, never),
     )

@@ -193,11 +193,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="one where other work shares the processors")
     parser.add_argument("--rate", type=float, default=usual.rate)
     parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from, instead of the first stage")
+    parser.add_argument("--release", action="store_true", help="learn the held-out families, too")
     parser.add_argument("--name", default=None, help="name of the checkpoint; default: the candidate's")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(given.threads)
-    splits = split(given.sources, DATA)
+    splits = split(given.sources, DATA, release=given.release)
     _LOG.info("train %d, tools %d, authors %d", len(splits.train), len(splits.tools), len(splits.authors))
     if given.start is None:
         model, lines = prepare(given.candidate, splits, given.work, given.seed)
