@@ -111,8 +111,8 @@ class Index:
             with self._db:
                 number = self._session(session)
                 return sum(self._read_file(number, segment, directory) for segment in list_segments(directory))
-        except OverflowError:
-            raise AuditError(f"the log in {directory!r} holds a number that no record has") from None
+        except (OverflowError, UnicodeEncodeError):
+            raise AuditError(f"the log in {directory!r} holds what no record has: a number or a word") from None
         except sqlite3.Error as error:
             raise self._error(error) from error
 

@@ -120,8 +120,12 @@ def _find(client: Client, number: int) -> dict[str, Any]:
 
 
 def _answer(args: argparse.Namespace, client: Client, session: SessionDir, question: dict[str, Any]) -> None:
+    from gmcp_sandbox.errors import UsageError
+
     pattern = args.pattern
     if args.for_session or args.always == "":
+        if not question["patterns"]:
+            raise UsageError("no pattern fits this call", hint="name one with --pattern or --always")
         pattern = question["patterns"][0]
     elif args.always:
         pattern = args.always

@@ -84,20 +84,29 @@ def _verdicts(genesis: GenesisEntry, entry: CallEntry) -> list[str]:
     from gmcp_sandbox.audit.encode import encode
     from gmcp_sandbox.cli.terminal import columns, visible
 
-    head = f"{'DENY' if entry.outcome == 'deny' else 'ALLOW'} {entry.tool} {visible(entry.object)} [{entry.label}]"
+    head = f"{'DENY' if entry.outcome == 'deny' else 'ALLOW'} {entry.tool} {entry.object} [{entry.label}]"
     facts = f"  call {entry.seq}, process {entry.pid}, epoch {entry.epoch}, {entry.us} µs"
     if entry.taint:
         facts += f", after reading: {', '.join(entry.taint)}"
-    said: list[Any] = genesis.layers if isinstance(entry.verdicts, int) else list(entry.verdicts)  # type: ignore[assignment]
-    rows = []
-    for verdict in said:
-        layer, outcome, reason, *rest = [verdict, "allow", ""] if isinstance(verdict, str) else verdict
-        detail = visible(str(rest[0])) if rest and rest[0] else ""
-        score = f"score {rest[1]:.2f}" if len(rest) > 1 else ""
-        rows.append((f"  {layer}", "DENY" if outcome == "deny" else outcome, f"{reason}  {detail}  {score}".strip()))
-    silent = [layer for layer in genesis.layers if layer not in {row[0].strip() for row in rows}]
-    lines = [head, f"  {encode(entry.args).decode()}", facts, *columns(rows)]
-    return [*lines, f"  not asked any more: {', '.join(silent)}"] if silent else lines
+    rows = [_said(verdict) for verdict in (genesis.layers if isinstance(entry.verdicts, int) else entry.verdicts)]
+    silent = [layer for layer in genesis.layers if visible(layer) not in {row[0].strip() for row in rows}]
+    lines = [visible(head), f"  {encode(entry.args).decode()}", visible(facts), *columns(rows)]
+    return [*lines, f"  not asked any more: {visible(', '.join(silent))}"] if silent else lines
+
+
+def _said(verdict: Any) -> tuple[str, str, str]:
+    """Return layer, outcome and why, as a line shows them. Raises AuditError for what is no verdict."""
+    from gmcp_sandbox.cli.terminal import visible
+    from gmcp_sandbox.errors import AuditError
+
+    if isinstance(verdict, str):
+        return f"  {visible(verdict)}", "allow", ""
+    if not isinstance(verdict, list | tuple) or len(verdict) < 3:
+        raise AuditError("a verdict of the record is none", hint="gmcp-sandbox audit verify")
+    layer, outcome, reason, detail = (visible(str(word)) for word in (*verdict[:3], (verdict[3:] or [""])[0] or ""))
+    score = verdict[4] if len(verdict) > 4 else None
+    shown = f"score {score:.2f}" if isinstance(score, int | float) else ""
+    return f"  {layer}", "DENY" if outcome == "deny" else outcome, f"{reason}  {detail}  {shown}".strip()
 
 
 def _profile_of(session: SessionDir, genesis: GenesisEntry) -> tuple[Profile | None, str]:

@@ -3,7 +3,7 @@
 Invariants:
 - Only yes is yes: a call that nobody answers in time is not granted by that; an answer to a question that is closed is
   an error to the one who gives it.
-- Identical asks (tool, object, arguments, content, reasons) are one; its answer is for all that wait for it.
+- Identical asks (tool, object, arguments, place in the object, content, reasons) are one; its answer is for all that wait for it.
 - An answer for a pattern holds for later asks of the same reasons that the pattern covers, and was shown before it was
   taken: the caller names the pattern, nothing here widens it.
 - At most `MAX_PENDING` asks wait; more are refused at once, so that an agent cannot bury a person, or a question.
@@ -115,7 +115,7 @@ class Approvals:
         if not self._is_open:
             return Answer(is_granted=False, by="nobody is there to answer")
         digest = None if call.content is None else content_digest(call.content)
-        key = (call.tool, call.object, call.args, digest, reasons)
+        key = (call.tool, call.object, call.label, call.args, call.extent, digest, reasons)
         pending = self._by_key.get(key)
         if pending is None or pending.answered.is_set():  # what was answered once is not the answer to a later call
             if len(self._pending) >= MAX_PENDING:
@@ -225,4 +225,6 @@ def _shown(call: ToolCall) -> dict[str, JSON]:
         elif isinstance(value, tuple):
             value = redact_words(value)
         shown[field.name] = value
+    if call.extent is not None:
+        shown["offset"] = call.extent[0]
     return shown

@@ -7,6 +7,7 @@ stays denied, granted or not.
 from __future__ import annotations
 
 import enum
+import posixpath
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -82,6 +83,10 @@ def proposals(call: ToolCall) -> tuple[str, ...]:
     name = call.object
     if call.tool is Tool.PROC_EXEC:
         return _of_command(call)
+    target = getattr(call.args, "target", None) if call.tool is Tool.FS_RENAME else None
+    if target is not None:
+        shared = _quoted(posixpath.commonpath((posixpath.dirname(name), posixpath.dirname(target))))
+        return (f"{shared}/**",) if shared != "/" else ()
     if call.tool.startswith(_PATHS):
         exact = _quoted(name)
         above = _quoted(name.rpartition("/")[0])

@@ -28,3 +28,20 @@ def test_a_file_with_a_bad_line_leaves_nothing_in_the_index(tmp_path, log_writer
         with pytest.raises(AuditError, match="refers to record 98"):
             index.take_in("0123abcd", str(directory))
         assert index.count(Condition()) == 0
+
+
+@pytest.mark.parametrize(
+    "forged", [(b'"pid":', b'"pid":' + b"9" * 19), (b'"label":"', b'"label":"\\ud800'), (b'{"kind"', b'{ "kind"')]
+)
+def test_a_forged_record_leaves_its_log_out_and_stops_no_query(tmp_path, log_writer, forged):
+    """A number or a word that no column holds ends nothing; a record that is spelled otherwise does not escape unseen."""
+    directory = log_writer(tmp_path / "log", is_sealed=False)
+    path = directory / "audit.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    number = next(index for index, line in enumerate(lines) if line.startswith(b'{"kind":"call"'))
+    lines[number] = lines[number].replace(*forged, 1)
+    path.write_bytes(b"".join(lines))
+    with Index(str(tmp_path / "index")) as index:
+        with pytest.raises(AuditError, match="no record"):
+            index.take_in("0123abcd", str(directory))
+        assert index.count(Condition()) == 0

@@ -67,3 +67,23 @@ def test_a_profile_that_is_gone_is_said(denied, capsys):
     profile.unlink()
     assert main(["why", session.id, "4"]) == 0
     assert "its profile cannot be read any more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        (b'"label":"watched"', b'"label":"\\u001b]0;x\\u0007"'),
+        (b'"tool":"fs.create"', b'"tool":"\\u001b[2J"'),
+        (b'["trust","deny","trust.no_capability"', b'["\\u001b[2J","deny","trust.no_capability"'),
+        (b'["trust","deny","trust.no_capability"', b'[3,4,5,6,"many"'),
+        (b'["trust","deny","trust.no_capability"', b'["trust","deny"],7,["trust"'),
+    ],
+)
+def test_a_forged_record_steers_no_terminal_and_is_no_fault_of_ours(denied, capsys, forged):
+    session, _ = denied
+    text = session.log.read_bytes()
+    assert forged[0] in text
+    session.log.write_bytes(text.replace(*forged))
+    assert main(["why", session.id, "4"]) in (0, 125)
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err

@@ -50,6 +50,26 @@ async def test_an_open_to_run_is_an_exec(begin: Begin, ws: Path) -> None:
     assert agent.calls[-1][0] == "proc.exec"
 
 
+async def test_a_program_that_was_swapped_while_the_question_waited_does_not_run(
+    begin: Begin, ws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ws / "f").write_text("#!good")
+    agent = begin()
+    mediate = agent.mediator.mediate
+
+    async def answer_late(call: ToolCall) -> Decision:
+        if call.tool == "proc.exec":
+            (ws / "f").write_text("#!evil")
+            os.utime(ws / "f", ns=(0, 0))
+        return await mediate(call)
+
+    monkeypatch.setattr(agent.core.permits, "_mediate", answer_late)
+    with pytest.raises(OSError) as caught:
+        await agent.open("/ws/f", os.O_RDONLY | EXEC)
+    assert caught.value.errno == errno.ETXTBSY
+    assert len(agent.core.files) == 0
+
+
 async def test_create_makes_exactly_one_file(begin: Begin, ws: Path) -> None:
     agent = begin()
     await agent.create("/ws/f", b"x")

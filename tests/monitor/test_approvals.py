@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 import trio
 
@@ -168,3 +169,15 @@ async def test_secrets_in_arguments_are_not_shown(desk, nursery):
     call = ToolCall(1, 1, "00000000", "c", 7, Tool.PROC_EXEC, "/usr/bin/curl", ProcExec(argv), WORKSPACE)
     await Asking(nursery, desk)(call)
     assert "abcdefghijklmnop" not in str(desk.pending()[0].arguments)
+
+
+async def test_the_same_bytes_at_another_place_are_another_question(desk, ask):
+    """An agent that holds two writes back: what was approved at one offset says something else at the other."""
+    for offset in (0, 4096):
+        await ask(msgspec.structs.replace(write(b"yes"), extent=(offset, 3)))
+    first, second = desk.pending()
+    assert (first.arguments["offset"], second.arguments["offset"]) == (0, 4096)
+    desk.answer(first.id, allow=True, by="me")
+    await trio.testing.wait_all_tasks_blocked()
+    assert [answer.is_granted for answer in ask.answers] == [True]
+    assert desk.pending() == [second]

@@ -87,6 +87,16 @@ def test_every_proposal_for_a_path_covers_the_call_itself(parts):
 
 
 @settings(max_examples=300, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=4), st.lists(NAMES, min_size=1, max_size=4))
+def test_every_proposal_for_a_rename_covers_the_call_itself_and_less_than_everything(old, new):
+    dotless = ["x" + name for name in (*old, "", *new)]
+    asked = call(Tool.FS_RENAME, "/" + "/".join(dotless[: len(old)]), FsRename("/" + "/".join(dotless[len(old) + 1 :])))
+    for pattern in proposals(asked):
+        assert covers(pattern, asked)
+        assert not covers(pattern, call(Tool.FS_RENAME, "/elsewhere/a", FsRename("/elsewhere/b")))
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.text(max_size=10), max_size=5))
 def test_every_proposal_for_a_command_covers_the_call_itself(words):
     asked = call(Tool.PROC_EXEC, "/usr/bin/g[i]t*", ProcExec(("git", *words) if words else None))
