@@ -3,7 +3,8 @@
 Invariants:
 - Only yes is yes: a call that nobody answers in time is not granted by that; an answer to a question that is closed is
   an error to the one who gives it.
-- Identical asks (tool, object, arguments, place in the object, content, reasons) are one; its answer is for all that wait for it.
+- Identical asks (tool, object, arguments, place in the object, content, reasons) are one; its answer is for all that
+  wait for it.
 - An answer for a pattern holds for later asks of the same reasons that the pattern covers, and was shown before it was
   taken: the caller names the pattern, nothing here widens it.
 - At most `MAX_PENDING` asks wait; more are refused at once, so that an agent cannot bury a person, or a question.

@@ -3,7 +3,7 @@
 Guarantees: a name is a shipped profile or one of the user's own (`~/.config/gmcp-sandbox/profiles/NAME.toml`; shipped
 names win, so that nothing can pass for them); anything with a slash or `.toml` is a path. What cannot be read whole is
 a `ProfileError`. A profile that the agent could write, and every link that led to it, is labelled `watched` in its own
-session.
+session, and so are the names that its next content may have before it takes its place.
 """
 
 from __future__ import annotations
@@ -53,12 +53,22 @@ def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
     chain = read_chain(reference, home=home)
     variables = {"workspace": str(workspace), "home": os.path.normpath(home), "user": user_name()}
     profile = parse_profile([located.source for located in chain], variables)
-    inside = dict.fromkeys(name for one in chain for place in one.places for name in _shown_as(place, profile, workspace))
+    inside = dict.fromkeys(glob for one in chain for glob in _watched(one, profile, workspace))
     if not inside:
         return profile
-    rules = tuple(PathRule(glob_quoted(name), WATCHED) for name in inside)
+    rules = tuple(PathRule(glob, WATCHED) for glob in inside)
     profile = msgspec.structs.replace(profile, path_rules=profile.path_rules + rules)
     return msgspec.structs.replace(profile, digest=digest_of(profile))
+
+
+def _watched(located: Located, profile: Profile, workspace: Path) -> Iterator[str]:
+    """Return globs for a file of the profile, the links to it, and the drafts that are put in its place."""
+    for place in located.places:
+        for name in _shown_as(place, profile, workspace):
+            yield glob_quoted(name)
+            if place == located.path:
+                above, _, last = name.rpartition("/")
+                yield from (f"{glob_quoted(above)}/{mark}{glob_quoted(last)}*" for mark in ("", ".", "#"))
 
 
 def _shown_as(place: Path, profile: Profile, workspace: Path) -> Iterator[str]:
@@ -66,7 +76,8 @@ def _shown_as(place: Path, profile: Profile, workspace: Path) -> Iterator[str]:
     trees = [(workspace, str(workspace))]
     for mount in profile.mounts:
         if mount.mode is MountMode.RW and mount.source:
-            trees += [(Path(source), mount.path) for source in (mount.source, os.path.realpath(mount.source))]
+            tree = Path(mount.source)
+            trees += [(source, mount.path) for source in (tree, tree.resolve())]
     for tree, path in trees:
         if place.is_relative_to(tree):
             yield os.path.normpath(os.path.join(path, place.relative_to(tree)))

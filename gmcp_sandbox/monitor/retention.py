@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 
 from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.monitor.statedir import SessionDir, StateDir
@@ -22,15 +23,15 @@ _DAY_NS = 86_400 * 1_000_000_000
 
 def surplus(state: StateDir, *, keep_bytes: int | None, keep_days: int | None = None) -> list[tuple[SessionDir, int]]:
     """Return the ended sessions that are too many, the oldest first, with the bytes of their directories."""
-    sizes = {session.id: _bytes_of(session) for session in state.sessions()}
-    total = sum(sizes.values())
+    found = sorted(_measured(state), key=lambda one: one[0])
+    total = sum(size for _, size, _ in found)
     chosen = []
-    for session in _by_age(state):
-        is_old = keep_days is not None and _last_change(session) < time.time_ns() - keep_days * _DAY_NS
+    for changed_ns, size, session in found:
+        is_old = keep_days is not None and changed_ns < time.time_ns() - keep_days * _DAY_NS
         is_over = keep_bytes is not None and total > keep_bytes
         if (is_old or is_over) and not session.is_running():
-            chosen.append((session, sizes[session.id]))
-            total -= sizes[session.id]
+            chosen.append((session, size))
+            total -= size
     return chosen
 
 
@@ -75,8 +76,11 @@ def remove(session: SessionDir) -> None:
         raise HostError(f"cannot remove session {session.id}", cause=error.strerror or str(error)) from error
 
 
-def _by_age(state: StateDir) -> list[SessionDir]:
-    return sorted(state.sessions(), key=_last_change)
+def _measured(state: StateDir) -> Iterator[tuple[int, int, SessionDir]]:
+    """Return every session with its age and size, but for those that another process removes in this moment."""
+    for session in state.sessions():
+        with contextlib.suppress(FileNotFoundError):
+            yield _last_change(session), _bytes_of(session), session
 
 
 def _last_change(session: SessionDir) -> int:

@@ -7,6 +7,7 @@ false), each line is computed alone and without padding. Not for use by two thre
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ def _answer(logits: list[float]) -> Answer:
 
 
 def _session(data: bytes, name: str) -> Any:
+    # Else it makes a device id and a database of telemetry in the user's home, at the first session.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError as error:

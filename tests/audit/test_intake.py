@@ -34,7 +34,7 @@ def test_a_file_with_a_bad_line_leaves_nothing_in_the_index(tmp_path, log_writer
     "forged", [(b'"pid":', b'"pid":' + b"9" * 19), (b'"label":"', b'"label":"\\ud800'), (b'{"kind"', b'{ "kind"')]
 )
 def test_a_forged_record_leaves_its_log_out_and_stops_no_query(tmp_path, log_writer, forged):
-    """A number or a word that no column holds ends nothing; a record that is spelled otherwise does not escape unseen."""
+    """A number or a word that no column holds ends nothing; a record in another spelling does not escape."""
     directory = log_writer(tmp_path / "log", is_sealed=False)
     path = directory / "audit.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)

@@ -15,6 +15,10 @@ tier = "trusted"
 tools = ["fs.read"]
 labels = ["secret"]
 objects = ["${workspace}/.env"]
+
+# The gate would stop the read of a secret, however it is granted; here it is to happen.
+[probe]
+tools = ["mcp.call"]
 """
 
 

@@ -32,9 +32,12 @@ label = "system"
 tools = ["fs.stat", "fs.list", "fs.read", "fs.write", "fs.create", "fs.delete", "fs.rename", "fs.setattr", "proc.exec"]
 labels = ["system", "private", "watched", "secret"]
 
-[[capabilities]]
-tools = ["dns.resolve", "net.connect", "net.send", "tls.hello", "http.request"]
-labels = ["network"]
+[[net.allow]]
+hosts = ["*", "10.0.0.0/8", "169.254.169.254", "192.0.2.0/24"]
+
+# The principles alone are asked about here.
+[probe]
+tools = ["mcp.call"]
 """
 OLD = {
     "much": [str(number) for number in range(250)],

@@ -88,6 +88,15 @@ def test_a_profile_in_the_workspace_is_watched(tmp_path: Path) -> None:
     assert Labeller(profile.mounts, profile.path_rules).of(str(path)) is WATCHED
 
 
+@pytest.mark.parametrize("draft", [".agent.toml.0a1b2c3d", ".agent.toml.swp", "agent.toml~", "#agent.toml#"])
+def test_what_will_take_the_profiles_place_is_watched_before_it_does(tmp_path: Path, draft: str) -> None:
+    """An agent that opens the draft of a grant, or of an editor, holds the next profile open for writing."""
+    path = write(tmp_path / "agent.toml", "default")
+    profile = load(path, workspace=tmp_path)
+    assert Labeller(profile.mounts, profile.path_rules).of(str(tmp_path / draft)) is WATCHED
+    assert Labeller(profile.mounts, profile.path_rules).of(str(tmp_path / "my_agent.toml")) is not WATCHED
+
+
 @pytest.mark.parametrize("source", ["conf", "conf/agent.toml", "alias"])
 def test_a_profile_that_is_shown_under_another_name_is_watched_there(tmp_path: Path, source: str) -> None:
     """A writable mount with a `source` of its own: labels go by names in the sandbox."""

@@ -62,3 +62,12 @@ def test_logs_are_looked_through_once_an_hour(state, monkeypatch):
     assert retire(AuditPolicy(keep_days=5)) == [old.id]
     make(own, 9)
     assert retire(AuditPolicy(keep_days=5)) == []
+
+
+def test_sessions_that_somebody_else_removes_meanwhile_are_no_fault(state, monkeypatch):
+    """Two sessions that start together both clean up: neither may end for it."""
+    kept, gone = make(state, 9), make(state, 9)
+    listed = state.sessions()
+    remove(gone)
+    monkeypatch.setattr(StateDir, "sessions", lambda _: listed)
+    assert [session.id for session, _ in surplus(state, keep_bytes=0)] == [kept.id]

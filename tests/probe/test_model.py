@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from gmcp_sandbox.errors import HostError
@@ -51,3 +56,14 @@ def test_a_sound_file_that_is_no_model_is_refused(tmp_path):
     (directory / "probe.onnx").write_bytes(kept)
     with pytest.raises(HostError, match="no model that onnxruntime takes"):
         Model.load(directory)
+
+
+def test_the_runtime_leaves_nothing_in_the_users_home(tmp_path):
+    """Without a word onnxruntime makes a device id and a telemetry database there."""
+    make_model(tmp_path / "m")
+    home = tmp_path / "home"
+    home.mkdir()
+    load = "import sys, pathlib; from gmcp_sandbox.probe.model import Model; Model.load(pathlib.Path(sys.argv[1]))"
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", load, str(tmp_path / "m")], env=environment, check=True, timeout=60)
+    assert list(home.iterdir()) == []

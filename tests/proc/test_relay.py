@@ -493,7 +493,9 @@ def test_what_was_typed_for_the_agent_before_the_question_took_answers_is_no_ans
         assert finish(run, inner, code=0)["code"] == 0
 
 
-@pytest.mark.parametrize("trick", [b"\x1b]0;", b"\x1bP", b"\x1b[8m", b"\x1b[30;40m", b"\x1b]10;#000\x07\x1b]11;#000\x07"])
+@pytest.mark.parametrize(
+    "trick", [b"\x1b]0;", b"\x1bP", b"\x1b[8m", b"\x1b[30;40m", b"\x1b]10;#000\x07\x1b]11;#000\x07"]
+)
 def test_a_question_cannot_be_hidden_by_what_the_agent_printed_before(trick: bytes) -> None:
     """An unfinished string would swallow the question, an attribute or a colour would make it invisible."""
     with on_terminal(**ALL) as (run, inner):
