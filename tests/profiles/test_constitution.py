@@ -14,6 +14,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.monitor.monitor import Monitor
 from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.monitor.shipped import shipped_names, shipped_profile
+from gmcp_sandbox.pipeline.constitution import Constitution
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.profile import Tier
 from gmcp_sandbox.policy.state import SessionState
@@ -28,10 +29,6 @@ tier = "trusted"
 [[capabilities]]
 tools = ["fs.read", "fs.write"]
 labels = ["secret", "workspace"]
-
-[[capabilities]]
-tools = ["dns.resolve", "net.connect", "net.send", "tls.hello", "http.request"]
-labels = ["network"]
 """
 
 
@@ -45,7 +42,7 @@ class Sitting:
         self.clock = itertools.count(1000 * SECOND, 1000)
         self.state = SessionState(profile.tier)
         self.monitor = Monitor(
-            Pipeline(profile, None),
+            Pipeline.of_layers((Constitution(profile.rules),), None),  # what `[net]` grants is not the question here
             self.state,
             self.paper,
             session="00000000",
@@ -126,7 +123,6 @@ def test_scanning_costs_trust(sitting):
         assert sitting.connect(f"192.0.2.{number}") == "allow"
     assert sitting.state.tier is Tier.UNTRUSTED
     assert [name for name, _ in sitting.paper.events] == ["demoted"]
-    assert sitting.connect("example.com") == "trust.tier"
 
 
 def test_many_connections_to_few_hosts_are_no_scan(sitting):
