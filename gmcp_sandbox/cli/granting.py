@@ -30,7 +30,7 @@ def write_grant(session: SessionDir, question: dict[str, Any], pattern: str) -> 
     if meta is None or path is None:
         raise UsageError(
             "the answer holds for this session, but it cannot be written down: the profile is a shipped one",
-            hint="make one of your own that extends it: gmcp-sandbox profile init",
+            hint='write a file with extends = "default" and a name, and start with -p FILE',
         )
     block = grant_text([reason for _, reason, _ in question["reasons"]], question["tool"], pattern)
     _append(Path(path), block)

@@ -110,7 +110,7 @@ def test_answers_add_up(granted: Callable[[str], Callable[[str], bool]]) -> None
 def test_a_shipped_profile_is_not_written_to(sessions: Any) -> None:
     with pytest.raises(UsageError, match="shipped") as caught:
         write_grant(with_profile(sessions, None), question(), "/ws/a")
-    assert "profile init" in caught.value.hint
+    assert "extends" in caught.value.hint
 
 
 def test_a_name_that_toml_cannot_say_is_refused_and_nothing_is_written(sessions: Any, own: Path) -> None:
