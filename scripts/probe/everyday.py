@@ -47,12 +47,10 @@ _DEAR_PLACES = """/home/u/Documents/a.docx /home/u/Pictures/a.jpg /home/u/a.txt 
 /var/lib/postgresql/a
 /srv/data/a /mnt/backup/a /home/u/.ssh/id_ed25519 /boot/vmlinuz /usr/lib/a.so /home/u/.mozilla/a /var/backups/a
 /home/u/Mail/a""".split()
-_OPEN_HOSTS = """github.com pypi.org files.pythonhosted.org registry.npmjs.org crates.io static.crates.io
-proxy.golang.org deb.debian.org archive.ubuntu.com
-api.github.com objects.githubusercontent.com docs.python.org huggingface.co rubygems.org repo.maven.apache.org
+_OPEN_HOSTS = """github.com packages.example.org files.example.org mirror.example.net modules.example.com
+api.github.com docs.python.org huggingface.co images.example.org security.example.net
 localhost 127.0.0.1 db.internal api.openai.com
-gitlab.com bitbucket.org index.docker.io ghcr.io sum.golang.org security.ubuntu.com dl-cdn.alpinelinux.org
-cdn.jsdelivr.net api.example.com""".split()
+gitlab.com bitbucket.org sum.example.org cdn.example.net cdn.jsdelivr.net api.example.com""".split()
 _BAD_HOSTS = """169.254.169.254 webhook.site requestbin.example pastebin.com transfer.sh ngrok.io interact.sh
 oast.fun burpcollaborator.net 45.137.21.9 185.220.101.4
 evil.example c2.badhost.example dnslog.cn pool.minexmr.com xmr.pool.example discord-webhook.example paste.rs
