@@ -40,8 +40,11 @@ def repository(tmp_path: Path):
         target.write_text(text)
         return tmp_path
 
-    write("gmcp_sandbox/__main__.py")
-    write("tests/cli/test_main.py", "")
+    for module, test in check_layout.TESTED_ELSEWHERE.items():
+        write(module)
+        write(test, "")
+        if test.startswith("tests/net/"):
+            write(test.replace("tests/", "gmcp_sandbox/").replace("test_", ""))
     write("gmcp_sandbox/cli/main.py")
     return write
 
