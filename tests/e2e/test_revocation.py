@@ -43,8 +43,15 @@ def revocations(result):
     return [record["data"] for record in result.records if record.get("name") == "revoked"]
 
 
-@pytest.mark.parametrize("busy", [(), ("busy",)], ids=["alone", "busy"])
-def test_what_the_new_epoch_forbids_is_taken_back_before_its_bytes_are_delivered(box, busy):
+@pytest.mark.parametrize(
+    ("busy", "files"),
+    [
+        pytest.param((), {1}, id="alone"),
+        # Threads of a busy holder make a second file there, which may or may not be open when the epoch begins.
+        pytest.param(("busy",), {1, 2}, id="busy"),
+    ],
+)
+def test_what_the_new_epoch_forbids_is_taken_back_before_its_bytes_are_delivered(box, busy, files):
     result, seen = hold(box, box.profile(RULE), *busy)
     assert set(seen["before"].values()) == {"ok"}
     assert seen["after"] == {
@@ -57,7 +64,8 @@ def test_what_the_new_epoch_forbids_is_taken_back_before_its_bytes_are_delivered
         "fstat": "EACCES",
         "other": "ok",
     }
-    assert sum(one["files"] for one in revocations(result)) == 1
+    (revoked,) = revocations(result)
+    assert revoked["files"] in files
     reasons = {record["reason"] for record in result.denials if record["object"].endswith("notes/a.txt")}
     assert reasons == {"constitution.notes-close"}
 
