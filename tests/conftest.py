@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from gmcp_sandbox.monitor.cgroupfs import CONTROLLERS, find_places
 from gmcp_sandbox.monitor.trial import Trial, try_launch
 
 IN_CI = os.environ.get("CI") == "true"
@@ -42,6 +43,7 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "userns": lambda: _trial().passed("id map"),
     "fuse": lambda: _trial().passed("FUSE mount"),
     "tun": lambda: _opens("/dev/net/tun"),
+    "cgroups": lambda: len(find_places()) == len(CONTROLLERS),
     "sandbox": lambda: _trial().failed is None,
     "seccomp-notify": lambda: (
         "user_notif" in Path("/proc/sys/kernel/seccomp/actions_avail").read_text(encoding="ascii")

@@ -13,6 +13,7 @@ from gmcp_sandbox.audit.record import Genesis
 from gmcp_sandbox.audit.signing import load_key
 from gmcp_sandbox.audit.writer import AuditWriter
 from gmcp_sandbox.calls.verdicts import Layer
+from gmcp_sandbox.fs.budget import Budget
 from gmcp_sandbox.fs.core import Core, TakingBack
 from gmcp_sandbox.fs.ids import IdView
 from gmcp_sandbox.monitor.approvals import Approvals
@@ -135,7 +136,7 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
 
 def _filesystem(prepared: Preparation, session: SessionDir, monitor: Monitor, trees: dict[str, int]) -> Core:
     """Build the file system; what the kernel remembers of it ends with each epoch."""
-    view, state = prepared.view, monitor.state
+    view, state, limits = prepared.view, monitor.state, prepared.profile.limits
     filesystem = Core(
         view,
         monitor,
@@ -145,6 +146,7 @@ def _filesystem(prepared: Preparation, session: SessionDir, monitor: Monitor, tr
         backings=trees,
         secret_places=secret_places(prepared),
         taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), monitor.note),
+        budget=Budget(limits.written_bytes, limits.new_files, monitor.note),
     )
     state.watch(filesystem.revocation.begin)
     return filesystem

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from gmcp_sandbox.cli.controlled import Controlled
+from gmcp_sandbox.cli.limiting import watch_limits
 from gmcp_sandbox.cli.questions import TerminalQuestions, serve_control
 from gmcp_sandbox.cli.reloading import Reloading
 from gmcp_sandbox.fs.adapter import serve
@@ -79,6 +80,8 @@ class Services:
             services.append(self._assembled.ssh)
         if seconds is not None:
             services.append(lambda: end_after(self._session, seconds))
+        if self._started.groups.held:
+            services.append(lambda: watch_limits(self._started.groups, audit))
         return await self._session.run(*services)
 
     async def _serve_files(self) -> None:

@@ -112,8 +112,9 @@ def _serve(
     orders: Orders, started: Launch, report: Channel, outfit: Outfit | None = None, *, has_person: bool
 ) -> dict[str, Any]:
     """Run the session on a launch that has begun; return the last message to the front."""
-    prepared, session = orders.prepared, orders.session_dir
+    prepared, session, limits = orders.prepared, orders.session_dir, orders.prepared.profile.limits
     from gmcp_sandbox.cli.assembly import open_log
+    from gmcp_sandbox.cli.limiting import remarks_of, write_down
     from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 
     started.map_ids(prepared.identity)
@@ -122,7 +123,7 @@ def _serve(
     remarks: list[str] = []
     around = surroundings(prepared.profile, prepared.workspace, prepared.home)
     gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
-    audit = open_log(prepared, session, enforced(prepared, gate), gate)
+    audit = open_log(prepared, session, enforced(prepared, gate, started.groups.describe(limits)), gate)
     meta = describe(prepared)
     session.write_meta(meta)
     ending = None
@@ -138,6 +139,7 @@ def _serve(
 
         ending = _run(orders, started, report, assembled)
     finally:
+        remarks += remarks_of(write_down(started.groups, audit), limits)
         started.kill()
         _close(audit, session, meta, ending, gate)
     return _last_message(ending, audit, gate, remarks)
@@ -228,7 +230,7 @@ def describe(prepared: Preparation) -> Meta:
     )
 
 
-def enforced(prepared: Preparation, gate: Gate | None = None) -> dict[str, str]:
+def enforced(prepared: Preparation, gate: Gate | None = None, limits: str = "as the host gives") -> dict[str, str]:
     """Say what this session enforces, for the genesis record: every step of the plan takes effect or nothing starts."""
     kind = "root's unprivileged range" if prepared.identity.is_root else "the caller's own id"
     return {
@@ -238,5 +240,6 @@ def enforced(prepared: Preparation, gate: Gate | None = None) -> dict[str, str]:
         "network": _NO_NETWORK if prepared.profile.net is None else _NETWORK,
         "seccomp": "refusal list",
         "capabilities": "none",
+        "limits": limits,
         "probe": "no model" if gate is None else f"model {gate.scoring.manifest.model.blake3[:16]}",
     }

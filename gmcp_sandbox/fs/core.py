@@ -17,6 +17,7 @@ import trio
 
 from gmcp_sandbox.fs.attributes import Attributes
 from gmcp_sandbox.fs.backing import Backing, fail
+from gmcp_sandbox.fs.budget import UNLIMITED, Budget
 from gmcp_sandbox.fs.carry import Carry, Derives
 from gmcp_sandbox.fs.directories import Directories
 from gmcp_sandbox.fs.files import Files
@@ -73,6 +74,7 @@ class Core:
         backings: Mapping[str, int] | None = None,
         secret_places: Iterable[str] = (),
         taking_back: TakingBack = NOTHING,
+        budget: Budget = UNLIMITED,
     ) -> None:
         """Open the view.
 
@@ -85,6 +87,7 @@ class Core:
             backings: Descriptors of scratch trees by sandbox path; duplicated.
             secret_places: Host paths whose files stay secret under whatever other name a hard link gives them.
             taking_back: What new epochs and later sessions need.
+            budget: How much may be left on the host's disks.
 
         Raises:
             HostError: a source of the view cannot be opened.
@@ -96,6 +99,7 @@ class Core:
         self.ids = ids
         self.permits = Permits(mediator, labels, guard_for, self.table)
         self.carry = Carry(taking_back.derives)
+        self.budget = budget
         self.revocation = Revocation(self.table, self.permits, taking_back.foresight, taking_back.record)
         self.identities = Identities(self, secret_places)
         self.names = Names(self)

@@ -226,6 +226,7 @@ class Files:
 
     def _write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = handle.node
+        self._core.budget.write(node, len(data))
         self._core.carry.mark(node)
         if handle.is_append and offset >= node.size and node.guard is None:
             done = os.pwritev(handle.fd, [data], offset, os.RWF_APPEND)

@@ -104,6 +104,7 @@ class Names:
         labels = self._permits.labels
         label = labels.of_link(path) if isinstance(args, FsCreate) and args.kind == "symlink" else labels.of(path)
         await self._permits.on_path(Spot(parent, path, label), Tool.FS_CREATE, args, pid)
+        self._core.budget.make(parent)
         return label
 
     async def check_free(self, parent: Node, name: bytes, tool: Tool, args: Arguments, pid: int) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmcp_sandbox.errors import HostError, ProfileError
+from gmcp_sandbox.monitor.cgroupfs import CONTROLLERS, find_places
 from gmcp_sandbox.monitor.semantics import model_directory
 from gmcp_sandbox.monitor.trial import Trial, try_launch
 from gmcp_sandbox.policy.profile import Profile
@@ -113,7 +114,7 @@ def _findings(state_directory: Path) -> Iterator[Finding]:
     yield _tun()
     yield from _seccomp(_read("/proc/sys/kernel/seccomp/actions_avail"))
     yield _landlock(_read("/sys/kernel/security/lsm"))
-    yield _cgroup(Path("/sys/fs/cgroup/cgroup.controllers").exists())
+    yield _cgroups({name: place.version for name, place in find_places().items()})
     yield _state_space(state_directory)
     yield _open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     yield _probe_model(model_directory())
@@ -221,10 +222,13 @@ def _landlock(modules: str | None) -> Finding:
     return Finding("landlock", Status.DEGRADED, "not active; nothing needs it yet", "boot with lsm=landlock,…")
 
 
-def _cgroup(is_unified: bool) -> Finding:
-    if is_unified:
-        return Finding("cgroup2", Status.OK, "the unified hierarchy is mounted")
-    return Finding("cgroup2", Status.DEGRADED, "no unified hierarchy: limits are those of each process")
+def _cgroups(versions: dict[str, int]) -> Finding:
+    missing = [name for name in CONTROLLERS if name not in versions]
+    given = ", ".join(f"{name} (v{version})" for name, version in versions.items())
+    if not missing:
+        return Finding("cgroups", Status.OK, f"whole sessions are bounded: {given}")
+    what = f"{given + '; ' if given else ''}no group of one's own for {', '.join(missing)}: limits are per process"
+    return Finding("cgroups", Status.DEGRADED, what, "systemd-run --user --scope -p Delegate=yes gmcp-sandbox exec …")
 
 
 def _state_space(directory: Path) -> Finding:

@@ -146,9 +146,18 @@ class LimitsTable(Table, frozen=True):
     processes: Count | None = None
     file_bytes: Size | None = None
     core_bytes: Size | None = None
-    memory_bytes: Size | None = None
-    cpu_seconds: Count | None = None
+    memory_bytes: Annotated[
+        Size | None, Meta(description="Of the session by control group; else of each process's address space.")
+    ] = None
+    cpu_seconds: Annotated[Count | None, Meta(description="Of each process.")] = None
+    cpus: Annotated[float, Meta(gt=0, description="Processors' worth of time; needs a control group.")] | None = None
     wall_seconds: Count | None = None
+    written_bytes: Annotated[
+        Size | None, Meta(description="Written to trees of the host, all together; then ENOSPC.")
+    ] = None
+    new_files: Annotated[
+        Count | None, Meta(description="Files, directories and links made in trees of the host; then ENOSPC.")
+    ] = None
     scratch_bytes: Size | None = None
     shm_bytes: Size | None = None
     log_bytes: Size | None = None

@@ -225,10 +225,10 @@ def _rates(builder: Builder, document: Document) -> list[RateLimit]:
     return found
 
 
-def _limits(builder: Builder, table: LimitsTable) -> dict[str, int]:
-    found = {}
+def _limits(builder: Builder, table: LimitsTable) -> dict[str, int | float]:
+    found: dict[str, int | float] = {}
     for name, value in msgspec.structs.asdict(table).items():
-        size = builder.size(value, ("limits", name))
+        size = value if isinstance(value, float) else builder.size(value, ("limits", name))
         if size is not None:
             found[name] = size
     return found

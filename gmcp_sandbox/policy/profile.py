@@ -159,7 +159,15 @@ class Demotion(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds of a session; None leaves the host's own."""
+    """Bounds of a session; None leaves the host's own.
+
+    Attributes:
+        processes: Of the whole session where the host gives control groups, else of the user id.
+        memory_bytes: Likewise; else the address space of each process.
+        cpus: How many processors' worth of time; needs a control group.
+        written_bytes: Written to the workspace and other trees of the host, all together.
+        new_files: Files, directories and links made there.
+    """
 
     open_files: int = 4096
     processes: int | None = 2048
@@ -167,7 +175,10 @@ class Limits(msgspec.Struct, frozen=True):
     core_bytes: int = 0
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
+    cpus: float | None = None
     wall_seconds: int | None = None
+    written_bytes: int | None = None
+    new_files: int | None = None
     scratch_bytes: int = 2 << 30
     shm_bytes: int = 256 << 20
     log_bytes: int = 512 << 20

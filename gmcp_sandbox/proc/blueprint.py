@@ -13,6 +13,7 @@ from gmcp_sandbox import kernel
 from gmcp_sandbox.policy.profile import MountMode, Profile
 from gmcp_sandbox.policy.view import View, ancestors
 from gmcp_sandbox.proc import confine
+from gmcp_sandbox.proc.cgroups import JoinGroups
 from gmcp_sandbox.proc.filter import LoadFilter
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.init import Birth
@@ -61,6 +62,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
         stage_steps=tuple(_stage_steps(profile, identity, shells)),
         birth=Birth(
             root_steps=(
+                JoinGroups(),
                 MountDev(profile.limits.shm_bytes),
                 MountProc(),
                 *_binds(view),
@@ -79,6 +81,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
             program=program,
             stdio=stdio,
         ),
+        limits=profile.limits,
     )
 
 

@@ -83,24 +83,25 @@ class NewKeyring(msgspec.Struct, frozen=True):
 
 
 class LimitResources(msgspec.Struct, frozen=True):
-    """Set rlimits, hard and soft."""
+    """Set rlimits, hard and soft; those that a control group holds for the whole session are not set again."""
 
     limits: Limits
 
     def apply(self, stage: Stage) -> None:
-        for what, value in self._pairs():
+        held = stage.groups.held if stage.groups is not None else frozenset()
+        for what, value in self._pairs(held):
             if value is not None:
                 ceiling = resource.getrlimit(what)[1]
                 bound = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
                 resource.setrlimit(what, (bound, bound))
 
-    def _pairs(self) -> list[tuple[int, int | None]]:
+    def _pairs(self, held: frozenset[str]) -> list[tuple[int, int | None]]:
         return [
             (resource.RLIMIT_NOFILE, self.limits.open_files),
-            (resource.RLIMIT_NPROC, self.limits.processes),
+            (resource.RLIMIT_NPROC, None if "pids" in held else self.limits.processes),
             (resource.RLIMIT_FSIZE, self.limits.file_bytes),
             (resource.RLIMIT_CORE, self.limits.core_bytes),
-            (resource.RLIMIT_AS, self.limits.memory_bytes),
+            (resource.RLIMIT_AS, None if "memory" in held else self.limits.memory_bytes),
             (resource.RLIMIT_CPU, self.limits.cpu_seconds),
         ]
 

@@ -22,7 +22,8 @@ import prctl
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError, SandboxError
-from gmcp_sandbox.proc import init
+from gmcp_sandbox.policy.profile import Limits
+from gmcp_sandbox.proc import cgroups, init
 from gmcp_sandbox.proc.channel import Channel
 from gmcp_sandbox.proc.confine import DieWithParent
 from gmcp_sandbox.proc.filter import load_library
@@ -33,11 +34,16 @@ STAGE_ROOT = b"/tmp"
 
 
 class LaunchPlan(msgspec.Struct, frozen=True):
-    """The whole set-up, in the order of execution."""
+    """The whole set-up, in the order of execution.
+
+    Attributes:
+        limits: What the session's control groups bound; they are made before everything else.
+    """
 
     namespaces: tuple[Step, ...]
     stage_steps: tuple[Step, ...]
     birth: init.Birth
+    limits: Limits = Limits(processes=None)
 
     def describe(self) -> list[str]:
         """Return one line a step."""
@@ -48,9 +54,10 @@ class LaunchPlan(msgspec.Struct, frozen=True):
 class Launch:
     """A launch under way, seen from the supervisor."""
 
-    def __init__(self, pid: int, channel: Channel) -> None:
+    def __init__(self, pid: int, channel: Channel, groups: cgroups.Groups) -> None:
         self.pid = pid
         self.channel = channel
+        self.groups = groups
 
     def map_ids(self, identity: Identity) -> None:
         """Steps 1 and 2: wait for the namespaces and write their maps. Raises HostError."""
@@ -81,6 +88,7 @@ class Launch:
             os.waitpid(self.pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
+        self.groups.remove()
 
     def _expect(self, kind: str) -> tuple[dict[str, Any], list[int]]:
         received = self.channel.receive()
@@ -95,21 +103,26 @@ class Launch:
 
 
 def start(plan: LaunchPlan, front: Channel) -> Launch:
-    """Fork the stage. `front` is the agent's line to the front; it is closed here."""
+    """Fork the stage. `front` is the agent's line to the front; it is closed here.
+
+    Raises:
+        HostError: A limit cannot be enforced here.
+    """
+    groups = cgroups.make(plan.limits)
     ours, theirs = Channel.pair()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _stage(plan, theirs, front)
+        _stage(plan, theirs, front, Stage(root=STAGE_ROOT, groups=groups))
     theirs.close()
     front.close()
+    groups.let_go()
     plan.birth.stdio.close_agent_side()
-    return Launch(pid, ours)
+    return Launch(pid, ours, groups)
 
 
-def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel) -> NoReturn:
+def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel, stage: Stage) -> NoReturn:
     """Be the process that owns the namespaces; never returns."""
-    stage = Stage(root=STAGE_ROOT)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         load_library()  # after the change of root an import would look for its file in the view
@@ -119,6 +132,8 @@ def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel) -> NoReturn:
         if first == 0:
             init.run(plan.birth, stage, supervisor, front)
         front.close()
+        if stage.groups is not None:
+            stage.groups.let_go()
         plan.birth.stdio.close_agent_side()
         supervisor.send("init", pid=first)
         supervisor.close()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gmcp_sandbox.errors import HostError
+
+if TYPE_CHECKING:
+    from gmcp_sandbox.proc.cgroups import Groups
 
 
 class Stage:
@@ -20,12 +23,14 @@ class Stage:
         root: Where the new root stands until it is the root.
         fds: Descriptors to be handed to the supervisor, by name.
         gates: Descriptors that process 1 waits for, by name.
+        groups: Control groups that process 1 joins; None: there are none.
     """
 
-    __slots__ = ("fds", "gates", "root")
+    __slots__ = ("fds", "gates", "groups", "root")
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, groups: Groups | None = None) -> None:
         self.root = root
+        self.groups = groups
         self.fds: dict[str, int] = {}
         self.gates: dict[str, int] = {}
 

@@ -33,6 +33,7 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, SYSTEM, Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
+from gmcp_sandbox.fs.budget import UNLIMITED
 from gmcp_sandbox.fs.core import NOTHING, Core
 from gmcp_sandbox.fs.ids import IdView
 from gmcp_sandbox.fs.mount import MountFuse
@@ -158,6 +159,7 @@ def core_of(configuration: dict, mediator: UnsafeMediator) -> Core:
         backings=backings,
         secret_places=secrets,
         taking_back=back,
+        budget=configuration.get("budget", UNLIMITED),
     )
     for fd in backings.values():
         os.close(fd)

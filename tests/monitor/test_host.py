@@ -15,7 +15,7 @@ from gmcp_sandbox.policy.profile import Environment, Limits, ProbePolicy, Profil
 from tests.probe.models import make_model
 
 GOOD = Finding("fuse", Status.OK, "mountable", is_required=True)
-WEAK = Finding("cgroup2", Status.DEGRADED, "no unified hierarchy", "mount one")
+WEAK = Finding("cgroups", Status.DEGRADED, "no group of one's own", "delegate one")
 GONE = Finding("proc", Status.MISSING, "covered", "uncover it", is_required=True)
 
 
@@ -76,7 +76,7 @@ def test_an_altered_model_lets_nothing_run(tmp_path: Path) -> None:
 def test_the_record_holds_status_and_finding() -> None:
     assert HostFacts((GOOD, WEAK)).as_record() == {
         "fuse": "ok: mountable",
-        "cgroup2": "degraded: no unified hierarchy",
+        "cgroups": "degraded: no group of one's own",
     }
 
 
@@ -90,12 +90,12 @@ def test_a_floor_that_the_host_reaches_passes() -> None:
     check_floor(profile("fuse"), HostFacts((GOOD, WEAK)))
 
 
-@pytest.mark.parametrize("name", ["cgroup2", "proc"])
+@pytest.mark.parametrize("name", ["cgroups", "proc"])
 def test_a_floor_above_the_host_refuses_and_says_the_fix(name: str) -> None:
     with pytest.raises(HostError) as caught:
         check_floor(profile("fuse", name), HostFacts((GOOD, WEAK, GONE)))
     assert name in str(caught.value)
-    assert caught.value.hint in ("mount one", "uncover it")
+    assert caught.value.hint in ("delegate one", "uncover it")
 
 
 def test_an_unknown_floor_is_the_profiles_mistake() -> None:
@@ -176,3 +176,11 @@ def test_few_descriptors_are_said() -> None:
 def test_a_device_that_is_not_there_is_a_refusal() -> None:
     assert host._refusal("/dev/does-not-exist") == os.strerror(errno.ENOENT)
     assert host._refusal("/dev/null") == ""
+
+
+def test_bounds_of_whole_sessions_are_said_with_what_is_missing() -> None:
+    assert host._cgroups({"memory": 2, "pids": 2, "cpu": 1}).status is Status.OK
+    some, none = host._cgroups({"pids": 1}), host._cgroups({})
+    assert some.status is none.status is Status.DEGRADED
+    assert some.what == "pids (v1); no group of one's own for memory, cpu: limits are per process"
+    assert "memory, pids, cpu" in none.what and none.fix

@@ -94,6 +94,7 @@ def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(_FILTER,))
             ),
             stdio=stdio,
         ),
+        limits=limits or Limits(processes=None),
     )
 
 

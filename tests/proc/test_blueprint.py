@@ -11,6 +11,7 @@ from gmcp_sandbox.policy.profile import Environment, Limits, Mount, MountMode, P
 from gmcp_sandbox.policy.view import View, ancestors
 from gmcp_sandbox.proc import confine, mounts
 from gmcp_sandbox.proc.blueprint import Shells, draw
+from gmcp_sandbox.proc.cgroups import JoinGroups
 from gmcp_sandbox.proc.filter import LoadFilter
 from gmcp_sandbox.proc.identity import ROOT_RANGE_BASE, Identity
 from gmcp_sandbox.proc.launch import LaunchPlan
@@ -111,6 +112,7 @@ def test_all_namespaces_but_the_pids_are_made_at_once() -> None:
 def test_the_kernels_own_trees_come_first_and_the_change_of_root_last() -> None:
     steps = plan(USER, tree("/usr", executable=True), limits=Limits(shm_bytes=5 << 20)).birth.root_steps
     assert steps == (
+        JoinGroups(),
         mounts.MountDev(5 << 20),
         mounts.MountProc(),
         mounts.BindTree("/usr", True),
