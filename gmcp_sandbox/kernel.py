@@ -14,6 +14,7 @@ import ctypes
 import os
 import platform
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 CLONE_NEWNS = 0x00020000
@@ -150,10 +151,19 @@ def sethostname(name: bytes) -> None:
 
 def drop_capabilities() -> None:
     """Empty the calling thread's effective, permitted and inheritable capability sets, as capset(2)."""
+    keep_capabilities(())
+
+
+def keep_capabilities(kept: Iterable[int]) -> None:
+    """Give up the calling thread's capabilities but these, and let none be inherited, as capset(2)."""
     version_3 = 0x20080522
     header = (ctypes.c_uint32 * 2)(version_3, 0)
-    empty = (ctypes.c_uint32 * 6)()
-    _check("capset", _libc.capset(header, empty))
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, twice: low and high 32 bits
+    for number in kept:
+        word, bit = divmod(number, 32)
+        sets[3 * word] |= 1 << bit
+        sets[3 * word + 1] |= 1 << bit
+    _check("capset", _libc.capset(header, sets))
 
 
 def join_new_session_keyring() -> None:

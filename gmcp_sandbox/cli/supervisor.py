@@ -151,10 +151,12 @@ def _run(orders: Orders, started: Launch, report: Channel, assembled: Callable[[
 
     from gmcp_sandbox.cli.questions import open_control
     from gmcp_sandbox.cli.services import Services
+    from gmcp_sandbox.proc.lockdown import lock_down
 
     fds = started.receive_mounts()
     parts = assembled(fds)
     with open_control(orders.session_dir) as line:
+        lock_down()
         return trio.run(Services(parts, started, report, fds["fuse"]).run, orders.prepared, line)
 
 
