@@ -55,6 +55,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True):
         uid: Of the user outside.
         profile: Name of the profile.
         profile_digest: Of its canonical form.
+        ceiling: Digest of the organisation's ceiling that bounds it; None when there is none.
         layers: Names of the layers that must answer, in order.
         model_digest: Of the probe's model; None when there is none.
         key: Public key of the checkpoints, hex; None for a log that is not signed.
@@ -70,6 +71,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True):
     uid: int
     profile: str
     profile_digest: str
+    ceiling: str | None = None
     layers: tuple[str, ...]
     model_digest: str | None = None
     key: str | None = None
@@ -89,7 +91,11 @@ def genesis_body(genesis: Genesis) -> bytes:
         "uid": genesis.uid,
         "argv": redact_words(genesis.argv),
         "versions": dict(genesis.versions),
-        "profile": {"name": genesis.profile, "digest": genesis.profile_digest},
+        "profile": {
+            "name": genesis.profile,
+            "digest": genesis.profile_digest,
+            **({} if genesis.ceiling is None else {"ceiling": genesis.ceiling}),
+        },
         "layers": list(genesis.layers),
         "model": genesis.model_digest,
         "probe": "no model" if genesis.model_digest is None else "model",

@@ -68,6 +68,7 @@ def open_log(
         uid=prepared.identity.uid,
         profile=prepared.profile.name,
         profile_digest=prepared.profile.digest,
+        ceiling=None if prepared.profile.ceiling is None else prepared.profile.ceiling.digest,
         layers=tuple(layer.value for layer in Layer if gate is not None or layer is not Layer.PROBE),
         model_digest=None if gate is None else gate.scoring.manifest.model.blake3,
         versions={
@@ -145,6 +146,7 @@ def _filesystem(prepared: Preparation, session: SessionDir, monitor: Monitor, tr
         ids=IdView.for_root() if prepared.identity.is_root else IdView.for_user(),
         backings=trees,
         secret_places=secret_places(prepared),
+        every_read=prepared.profile.every_read,
         taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), monitor.note),
         budget=Budget(limits.written_bytes, limits.new_files, monitor.note),
     )

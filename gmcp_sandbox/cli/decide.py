@@ -26,7 +26,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.cli.terminal import Painter, columns, visible
 from gmcp_sandbox.errors import ProfileError, UsageError
-from gmcp_sandbox.monitor.profiles import load_profile
+from gmcp_sandbox.monitor.choosing import choose
 from gmcp_sandbox.monitor.resolve import resolve_view
 from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 from gmcp_sandbox.pipeline.cache import Judgement
@@ -70,7 +70,7 @@ def register(subparsers: Subparsers) -> None:
         "written; the others are the tool's arguments (see `gmcp-sandbox tools --schema`); repeat argv= for each word.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-p", "--profile", default="default", help="name or file of the profile (default: default)")
+    parser.add_argument("-p", "--profile", help="name or file of the profile (default: as for exec)")
     parser.add_argument("-w", "--workspace", metavar="DIR", default=".", help="the workspace (default: this directory)")
     parser.add_argument("--taint", metavar="LABEL", action="append", default=[], help="what the session has read")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     tool = _tool(args.tool)
     workspace, home = Path(args.workspace).resolve(), Path.home()
     try:
-        profile = load_profile(args.profile, workspace=workspace, home=home)
+        profile = choose(args.profile, workspace=workspace, environ=os.environ).load(workspace=workspace, home=home)
     except ProfileError as error:
         error.exit_code = UsageError.exit_code
         raise

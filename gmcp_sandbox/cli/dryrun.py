@@ -17,6 +17,7 @@ def show(prepared: Preparation) -> int:
     print(f"agent      {visible(prepared.agent)}")
     print(f"command    {' '.join(visible(os.fsdecode(word)) for word in prepared.program.argv)}")
     print(f"profile    {profile.name} (tier {profile.tier.name.lower()}, digest {profile.digest[:16]})")
+    print(f"because    {visible(prepared.choice.because)}")
     print(f"workspace  {visible(prepared.workspace)}")
     print(f"variables  {' '.join(visible(os.fsdecode(name)) for name in sorted(prepared.program.environment))}")
     print("\nview")

@@ -36,7 +36,9 @@ def register(subparsers: Subparsers) -> None:
         "Exit status: the agent's own; 125 the sandbox failed, 126 not executable, 127 not found, 128+n signal n.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-p", "--profile", default="default", help="name or file of the trust profile")
+    parser.add_argument(
+        "-p", "--profile", help="name or file of the trust profile (default: the workspace's gmcp.toml, else `default`)"
+    )
     parser.add_argument("-w", "--workspace", metavar="DIR", help="the directory to work in (default: this one)")
     parser.add_argument("--name", help="name of the agent (default: the program's)")
     parser.add_argument("--tail", action="store_true", help="show decisions on stderr as they are made")

@@ -47,7 +47,7 @@ COMMANDS: dict[str, Command] = {
     "approve": Command("gmcp_sandbox.cli.approve", "answer what running sessions ask"),
     "tail": Command("gmcp_sandbox.cli.tail", "follow the decisions of a session"),
     "audit": Command("gmcp_sandbox.cli.audit", "verify and show the record of a session"),
-    "profile": Command("gmcp_sandbox.cli.profile", "list, show and check profiles"),
+    "profile": Command("gmcp_sandbox.cli.profile", "make, show, check, compare and approve profiles"),
     "decide": Command("gmcp_sandbox.cli.decide", "judge one tool call without running anything"),
     "why": Command("gmcp_sandbox.cli.why", "explain a decision"),
     "probe": Command("gmcp_sandbox.cli.probe", "show, ask and measure the semantic gate's model"),

@@ -33,7 +33,8 @@ _FILES: Final = {
 
 def intercepts(network: Network) -> bool:
     """True when any TLS flow is to be opened."""
-    return any(rule.intercept for rule in network.allow)
+    above = () if network.above is None else network.above.allow
+    return any(rule.intercept for rule in (*network.allow, *above))
 
 
 def bundle_of(session: SessionDir) -> Path:

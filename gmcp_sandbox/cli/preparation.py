@@ -18,12 +18,14 @@ from gmcp_sandbox.cli.explanations import EXPLANATIONS_MOUNT
 from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.cli.sshsupply import SSH_VARIABLES, find_supply
 from gmcp_sandbox.errors import AgentError, UsageError
+from gmcp_sandbox.monitor.choosing import choose
 from gmcp_sandbox.monitor.interpreters import find_python
-from gmcp_sandbox.monitor.profiles import files_of, is_path, load_profile, state_of
+from gmcp_sandbox.monitor.profiles import files_of, state_of
 from gmcp_sandbox.monitor.resolve import check_workspace, resolve_view
 from gmcp_sandbox.monitor.semantics import installed_manifest, model_directory
 from gmcp_sandbox.monitor.statedir import state_root
-from gmcp_sandbox.net.publications import parse_publications
+from gmcp_sandbox.net.publications import Publication, parse_publications
+from gmcp_sandbox.policy.ceiling import may_publish
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.proc.environment import allowed_environment
 from gmcp_sandbox.proc.identity import Identity
@@ -42,9 +44,11 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     workspace = _workspace(args.workspace)
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     check_workspace(workspace, home=home, state=state_root(environ))  # first: a profile is read for a sound one
-    files = tuple(str(path) for path in files_of(args.profile, home=home))
-    state = state_of(files)
-    profile = load_profile(args.profile, workspace=workspace, home=home)
+    agent = args.name or Path("".join(args.command[:1])).stem
+    choice = choose(args.profile, workspace=workspace, environ=environ, agent=agent)
+    files = tuple(str(path) for path in files_of(choice.reference, home=home))
+    state = state_of((*files, *choice.beside()))
+    profile = choice.load(workspace=workspace, home=home)
     _check_demands(profile, environ)
     resolved = resolve_view(profile, workspace=workspace, home=home, environ=environ)
     argv = _command(args.command, environ, workspace)
@@ -55,7 +59,6 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     )
     if profile.explain:
         resolved = msgspec.structs.replace(resolved, mounts=(*resolved.mounts, EXPLANATIONS_MOUNT))
-    agent = args.name or Path(args.command[0]).stem
     ssh = find_supply(profile.net, home, environ)
     if ssh is not None:
         program = msgspec.structs.replace(program, environment=program.environment | SSH_VARIABLES)
@@ -67,12 +70,21 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
         resolved,
         Identity.of_caller(),
         program,
-        reference=files[-1] if is_path(args.profile) else args.profile,
+        choice=choice,
         profile_files=files,
         profile_state=state,
-        published=parse_publications(args.publish),
+        published=_published(args.publish, profile),
         ssh=ssh,
     )
+
+
+def _published(words: list[str], profile: Profile) -> tuple[Publication, ...]:
+    if words and not may_publish(profile):
+        raise UsageError(
+            "no port can be published",
+            cause=f"the profile {profile.name}, or the organisation's ceiling above it, forbids it (net.publish)",
+        )
+    return parse_publications(words)
 
 
 def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gmcp_sandbox.cli.sshsupply import SshSupply
+from gmcp_sandbox.monitor.choosing import DEFAULT, Choice
 from gmcp_sandbox.net.publications import Publication
 from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.view import View
@@ -18,9 +19,10 @@ class Preparation(msgspec.Struct, frozen=True):
     Attributes:
         agent: Name of the agent in records and for its persistent home.
         workspace: Absolute host path, which is also the path inside.
-        reference: What names the profile, so that it can be read again: a name, or an absolute path.
+        choice: Of the profile, so that it can be read again.
         profile_files: Absolute host paths of the files that it was read from, its own last; none for a shipped one.
-        profile_state: Of these files right before they were read (`monitor.profiles.state_of`).
+        profile_state: Of these files, and of those beside them that decide whether they may be taken, right before
+            they were read (`monitor.profiles.state_of`).
         published: Ports of the sandbox that the host's loopback shows.
         ssh: The user's ssh-agent, where the profile names hosts for it.
     """
@@ -32,7 +34,7 @@ class Preparation(msgspec.Struct, frozen=True):
     view: View
     identity: Identity
     program: Program
-    reference: str = "default"
+    choice: Choice = Choice(DEFAULT, "")
     profile_files: tuple[str, ...] = ()
     profile_state: tuple[tuple[int, ...] | None, ...] = ()
     published: tuple[Publication, ...] = ()

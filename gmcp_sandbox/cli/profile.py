@@ -1,4 +1,4 @@
-"""`profile`: list, show and check profiles, and print their JSON Schema."""
+"""`profile`: make, list, show, check, compare and approve profiles, and print their JSON Schema."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmcp_sandbox.errors import ProfileError, UsageError
+from gmcp_sandbox.cli.terminal import visible
+from gmcp_sandbox.errors import ProfileError
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
@@ -22,25 +24,55 @@ def register(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "profile",
-        help="list, show and check profiles",
-        description="List, show and check trust profiles.",
-        epilog="Exit status: 0 fine, 1 findings or a wrong profile, 2 usage.",
+        help="make, show, check, compare and approve profiles",
+        description="Make, show, check, compare and approve trust profiles.",
+        epilog="Example: gmcp-sandbox profile show --explain .env\n"
+        "Exit status: 0 fine, 1 findings, a difference or a wrong profile, 2 usage.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="profile_command", metavar="COMMAND", required=True)
-    listing = commands.add_parser("list", help="list the shipped profiles and your own")
-    listing.set_defaults(run_profile=_list)
-    show = commands.add_parser("show", help="print a profile, `extends` resolved")
-    show.add_argument("--explain", metavar="PATH", help="say which label a path has and what is granted on it")
+    init = _action(
+        commands, "init", _init, "write a gmcp.toml for the project here, and approve it", "profile init -w ~/src/app"
+    )
+    init.add_argument("-w", "--workspace", metavar="DIR", help="the project (default: this directory)")
+    _action(commands, "list", _list, "list the shipped profiles and your own", "profile list")
+    show = _action(commands, "show", _show, "print a profile, `extends` resolved", "profile show strict --explain .env")
+    show.add_argument("--explain", metavar="PATH", help="say which label a path has, why, and what is granted on it")
     show.add_argument("--json", action="store_true", help="print the profile as JSON")
-    show.set_defaults(run_profile=_show)
-    check = commands.add_parser("check", help="look for mistakes and for grants that give much")
-    check.set_defaults(run_profile=_check)
+    check = _action(
+        commands, "check", _check, "look for mistakes and for grants that give much", "profile check ./gmcp.toml"
+    )
     for one in (show, check):
-        one.add_argument("profile", nargs="?", default="default", help="name or file (default: default)")
+        one.add_argument("profile", nargs="?", help="name or file (default: gmcp.toml of the workspace, else default)")
         one.add_argument("-w", "--workspace", metavar="DIR", help="what ${workspace} stands for (default: here)")
-    schema = commands.add_parser("schema", help="print the JSON Schema of profile files")
-    schema.set_defaults(run_profile=_schema)
+    diff = _action(
+        commands, "diff", _diff, "show which calls two profiles answer differently", "profile diff default strict"
+    )
+    diff.add_argument("first", metavar="A", help="name or file")
+    diff.add_argument("second", metavar="B", help="name or file")
+    diff.add_argument("-w", "--workspace", metavar="DIR", help="what ${workspace} stands for (default: here)")
+    diff.add_argument("--all", action="store_true", help="every call of the sample, not a few of each kind")
+    trust = _action(
+        commands, "trust", _trust, "approve a gmcp.toml, by the bytes that it has now", "profile trust ./gmcp.toml"
+    )
+    trust.add_argument("file", nargs="?", default="gmcp.toml", metavar="FILE", help="default: ./gmcp.toml")
+    trust.add_argument("--forget", action="store_true", help="take the approval back")
+    _action(commands, "schema", _schema, "print the JSON Schema of profile files", "profile schema > profile.json")
     parser.set_defaults(run=run)
+
+
+def _action(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    word: str,
+    action: Callable[[argparse.Namespace], int],
+    text: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        word, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"Example: gmcp-sandbox {example}"
+    )
+    parser.set_defaults(run_profile=action)
+    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,20 +93,22 @@ def _list(_args: argparse.Namespace) -> int:
             text = read_document(read_chain(name, home=home)[-1].source).description or ""
         except ProfileError as error:
             text = f"wrong: {error}"
-        print(f"{name:<12} {_safe(text)}")
+        print(f"{name:<12} {visible(text)}")
     return CLEAN
 
 
 def _show(args: argparse.Namespace) -> int:
+    from gmcp_sandbox.cli.profile_show import explain, whole
+
     profile = _load(args)
     if args.explain is not None:
-        _explain(profile, args)
+        print("\n".join(explain(profile, args.explain, workspace=_workspace(args), home=_home())))
     elif args.json:
         import msgspec
 
         print(json.dumps(msgspec.to_builtins(profile), indent=2))
     else:
-        _print(profile)
+        print("\n".join(whole(profile)))
     return CLEAN
 
 
@@ -88,7 +122,7 @@ def _check(args: argparse.Namespace) -> int:
         return FINDINGS
     found = findings_of(profile, str(_home()))
     for finding in found:
-        print(f"{finding.key}: {_safe(finding.text)}" + (f" (try: {finding.hint})" if finding.hint else ""))
+        print(f"{finding.key}: {visible(finding.text)}" + (f" (try: {finding.hint})" if finding.hint else ""))
     print(f"{profile.name}: {len(found)} finding{'' if len(found) == 1 else 's'}")
     return FINDINGS if found else CLEAN
 
@@ -100,10 +134,33 @@ def _schema(_args: argparse.Namespace) -> int:
     return CLEAN
 
 
+def _init(args: argparse.Namespace) -> int:
+    from gmcp_sandbox.cli.profile_init import write_first
+
+    print(write_first(_workspace(args), home=_home()))
+    return CLEAN
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from gmcp_sandbox.cli.profile_diff import run_diff
+
+    return run_diff(args)
+
+
+def _trust(args: argparse.Namespace) -> int:
+    from gmcp_sandbox.cli.profile_trust import run_trust
+
+    return run_trust(args)
+
+
 def _load(args: argparse.Namespace) -> Profile:
+    """Return a profile to look at: an unapproved one, too."""
+    from gmcp_sandbox.monitor.choosing import choose
     from gmcp_sandbox.monitor.profiles import load_profile
 
-    return load_profile(args.profile, workspace=_workspace(args), home=_home())
+    workspace = _workspace(args)
+    choice = choose(args.profile, workspace=workspace, environ=os.environ)
+    return load_profile(choice.reference, workspace=workspace, home=_home())
 
 
 def _workspace(args: argparse.Namespace) -> Path:
@@ -112,82 +169,3 @@ def _workspace(args: argparse.Namespace) -> Path:
 
 def _home() -> Path:
     return Path(os.environ.get("HOME") or os.path.expanduser("~"))
-
-
-def _print(profile: Profile) -> None:
-    print(f"profile      {profile.name} ({profile.digest[:16]})\ntier         {profile.tier.name.lower()}")
-    print(f"toolchains   {'shown' if profile.toolchains else 'not shown'}")
-    print(f"home         {'kept' if profile.persist_home else 'gone with the session'}")
-    print("\nview")
-    for mount in profile.mounts:
-        right = "exec" if mount.executable else "-"
-        print(f"  {mount.mode:<8} {mount.label.name:<10} {right:<5} {_safe(mount.path)}")
-    for name in profile.home_files:
-        print(f"  {'ro':<8} {'private':<10} {'-':<5} ~/{_safe(name)}")
-    print("\ngranted")
-    for capability in profile.capabilities:
-        objects = "" if capability.objects is None else " under " + " ".join(map(_safe, capability.objects))
-        print(f"  {' '.join(capability.tools)} on {' '.join(capability.labels)}{objects}")
-    print("\nnetwork")
-    for line in _network_lines(profile):
-        print(f"  {line}")
-    print("\nlabels by path")
-    for label in dict.fromkeys(rule.label.name for rule in profile.path_rules):
-        count = sum(rule.label.name == label for rule in profile.path_rules)
-        print(f"  {label:<10} {count} globs")
-    print("\nrates")
-    for rate in profile.rates:
-        hosts = "" if rate.hosts is None else " to " + " ".join(map(_safe, rate.hosts))
-        print(f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{hosts}")
-    print("\nprinciples")
-    for rule in profile.rules:
-        print(f"  {rule.effect:<5} {rule.id}: {_safe(rule.text)}")
-    print("\nenvironment\n  " + " ".join(profile.environment.allow))
-
-
-def _network_lines(profile: Profile) -> list[str]:
-    from gmcp_sandbox.policy.describe import describe_network
-
-    return [_safe(line) for line in describe_network(profile.net)]
-
-
-def _explain(profile: Profile, args: argparse.Namespace) -> None:
-    from gmcp_sandbox.monitor.resolve import resolve_view
-    from gmcp_sandbox.policy.guards import guard_for
-    from gmcp_sandbox.policy.labelling import Labeller
-    from gmcp_sandbox.policy.match import compile_globs
-
-    workspace = _workspace(args)
-    path = os.path.normpath(os.path.join(workspace, args.explain))
-    path = "/" + path.lstrip("/")
-    view = resolve_view(profile, workspace=workspace, home=_home(), environ=os.environ)
-    rules = profile.path_rules + view.path_rules
-    label = Labeller(view.mounts, rules, view.symlinks).of(path)
-    mount = view.mount_of(path)
-    shown = "nothing shows it" if mount is None else f"{mount.mode} tree {mount.path}"
-    print(f"{_safe(path)}: {label.name} ({_safe(shown)})")
-    for rule in rules:
-        if compile_globs([rule.pattern])(path):
-            is_excepted = compile_globs(rule.unless)(path)
-            print(
-                f"  rule     {_safe(rule.pattern)} says {rule.label.name}" + (", but not here" if is_excepted else "")
-            )
-    for capability in profile.capabilities:
-        if label.name in capability.labels and _covers(capability.objects, path):
-            print(f"  granted  {' '.join(capability.tools)}")
-    if guard_for(path) is not None:
-        print("  guarded  by what it would come to say (git configuration)")
-
-
-def _covers(objects: tuple[str, ...] | None, path: str) -> bool:
-    from gmcp_sandbox.policy.match import GlobError, compile_globs
-
-    try:
-        return objects is None or compile_globs(objects)(path)
-    except GlobError as error:
-        raise UsageError(str(error)) from None
-
-
-def _safe(text: str) -> str:
-    """Escape control characters and bytes that are no UTF-8."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

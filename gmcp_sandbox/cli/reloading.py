@@ -20,7 +20,7 @@ import msgspec
 import trio
 
 from gmcp_sandbox.errors import ProfileError
-from gmcp_sandbox.monitor.profiles import files_of, load_profile, state_of
+from gmcp_sandbox.monitor.profiles import files_of, state_of
 from gmcp_sandbox.policy.labelling import Labeller
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ _WAITS = (
     "audit",
     "probe",
     "net",
+    "every_read",
 )
 """What an agent that runs was started with."""
 
@@ -60,14 +61,20 @@ class Reloading:
         self._home = Path(prepared.home)
         self._seen = prepared.profile_state
         self._files = prepared.profile_files
+        self._beside = prepared.choice.beside()
         self._turn = trio.Lock()
+
+    @property
+    def _watched(self) -> tuple[str, ...]:
+        """The files of the profile, and those that decide whether it may be taken."""
+        return (*self._files, *self._beside)
 
     async def watch(self) -> None:
         """Read again whenever a file of the profile has changed and is at rest, until cancelled."""
         before = self._seen
-        while self._files:
+        while self._watched:
             await trio.sleep(LOOK_SECONDS)
-            before, now = state_of(self._files), before
+            before, now = state_of(self._watched), before
             if self._seen != before == now:  # half of a profile may lack the rules at its end
                 with contextlib.suppress(ProfileError):  # it was told, and will be read when it changes again
                     await self.reload()
@@ -79,10 +86,10 @@ class Reloading:
             ProfileError: It is wrong; the old one stays.
         """
         async with self._turn:
-            self._seen = state_of(self._files)
+            self._seen = state_of(self._watched)
             try:
                 new, files = await trio.to_thread.run_sync(self._read)
-                if state_of(self._files) != self._seen:
+                if state_of(self._watched) != self._seen:
                     raise ProfileError("the profile was written to while it was read", hint="reload it again")
                 old, self._files = self.profile, files
                 if new.digest == old.digest:
@@ -94,8 +101,8 @@ class Reloading:
 
     def _read(self) -> tuple[Profile, tuple[str, ...]]:
         prepared = self._prepared
-        profile = load_profile(prepared.reference, workspace=Path(prepared.workspace), home=self._home)
-        return profile, tuple(str(path) for path in files_of(prepared.reference, home=self._home))
+        profile = prepared.choice.load(workspace=Path(prepared.workspace), home=self._home)
+        return profile, tuple(str(path) for path in files_of(prepared.choice.reference, home=self._home))
 
     async def _adopt(self, old: Profile, new: Profile) -> dict[str, JSON]:
         assembled, view = self._assembled, self._prepared.view

@@ -179,6 +179,7 @@ def _try(call: ToolCall, entry: CallEntry, profile: Profile) -> _Outcome:
 
 _HINTS = {
     "trust.outside_view": "(the view does not show it: add a [[mounts]] entry, and see `exec --dry-run`)",
+    "trust.ceiling": "(the organisation's ceiling in /etc/gmcp-sandbox forbids it to every profile)",
     "trust.lowers_label": "(a name with a lower label would launder it)",
 }
 

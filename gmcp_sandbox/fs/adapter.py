@@ -99,8 +99,9 @@ class Adapter(pyfuse3.Operations):
 
     def _file_info(self, number: int, node: Node) -> pyfuse3.FileInfo:
         zone = node.place.zone if node.place is not None else None
-        direct = zone is not None and zone.direct_io
-        keep = zone is not None and zone.keep_cache
+        is_watched = node.label.name in self._core.every_read
+        direct = zone is not None and (zone.direct_io or is_watched)
+        keep = zone is not None and zone.keep_cache and not is_watched
         return pyfuse3.FileInfo(fh=number, direct_io=direct, keep_cache=keep)
 
     # -- names

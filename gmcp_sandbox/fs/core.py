@@ -75,6 +75,7 @@ class Core:
         secret_places: Iterable[str] = (),
         taking_back: TakingBack = NOTHING,
         budget: Budget = UNLIMITED,
+        every_read: Iterable[str] = (),
     ) -> None:
         """Open the view.
 
@@ -88,11 +89,13 @@ class Core:
             secret_places: Host paths whose files stay secret under whatever other name a hard link gives them.
             taking_back: What new epochs and later sessions need.
             budget: How much may be left on the host's disks.
+            every_read: Labels of files of which the kernel keeps no page, so that every read is a request.
 
         Raises:
             HostError: a source of the view cannot be opened.
         """
         self.table = NodeTable()
+        self.every_read = frozenset(every_read)
         self.tree = Tree(view, backings or {}, self.table)
         room = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.backing = Backing(min(_MOST_DIRECTORIES, room // 4))

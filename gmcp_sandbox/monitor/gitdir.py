@@ -57,6 +57,13 @@ def included_files(workspace: str, home: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in places if _is_below(path, workspace)))
 
 
+def remote_addresses(workspace: str) -> tuple[str, ...]:
+    """Return the addresses of the remotes of a workspace's own configuration, whoever wrote it; nothing is followed."""
+    entries = parse_git_config(_content(os.path.join(workspace, ".git", "config"), follow=False)).entries
+    keys = ("url", "pushurl")
+    return tuple(one.value for one in entries if one.section == "remote" and one.variable in keys and one.value)
+
+
 def _entries(workspace: str, home: str) -> Iterator[tuple[str, Entry]]:
     """Yield (file, entry) of the configurations that git reads in a workspace, included ones left out."""
     directories = [os.path.join(workspace, ".git"), *_linked(workspace)]

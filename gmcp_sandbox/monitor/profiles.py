@@ -2,8 +2,9 @@
 
 Guarantees: a name is a shipped profile or one of the user's own (`~/.config/gmcp-sandbox/profiles/NAME.toml`; shipped
 names win, so that nothing can pass for them); anything with a slash or `.toml` is a path. What cannot be read whole is
-a `ProfileError`. A profile that the agent could write, and every link that led to it, is labelled `watched` in its own
-session, and so are the names that its next content may have before it takes its place.
+a `ProfileError`. A profile that the agent could write, every link that led to it, and the `gmcp.toml` of its workspace,
+there or not, are labelled `watched` in its session, and so are the names that their next content may have before it
+takes their place; so is the user's configuration, where a tree holds it.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from gmcp_sandbox.calls.labels import WATCHED
 from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.monitor.ceiling import CEILING, load_ceiling
 from gmcp_sandbox.monitor.links import trace
 from gmcp_sandbox.monitor.shipped import PARTS, shipped_names, shipped_profile
 from gmcp_sandbox.policy.build import glob_quoted
+from gmcp_sandbox.policy.ceiling import bounded
+from gmcp_sandbox.policy.excess import refuse_excess
 from gmcp_sandbox.policy.fields import Source, read_document, suggest
 from gmcp_sandbox.policy.parse import digest_of, parse_profile
 from gmcp_sandbox.policy.profile import MountMode, PathRule, Profile
 
+PROJECT_FILE = "gmcp.toml"
+"""In a workspace: the profile that its project brings."""
 _LARGEST = 1 << 20
 _DEEPEST = 16
 
@@ -42,22 +48,33 @@ class Located(msgspec.Struct, frozen=True):
         return self.links if self.path is None else (self.path, *self.links)
 
 
-def load_profile(reference: str, *, workspace: Path, home: Path) -> Profile:
+def load_profile(reference: str, *, workspace: Path, home: Path, ceiling: str = CEILING) -> Profile:
     """Return the profile of a name or path, `extends` resolved and variables put in.
 
     Raises:
         ProfileError: Any of its files is missing, unreadable or wrong.
     """
+    return profile_of(read_chain(reference, home=home), workspace=workspace, home=home, ceiling=ceiling)
+
+
+def profile_of(chain: Sequence[Located], *, workspace: Path, home: Path, ceiling: str = CEILING) -> Profile:
+    """Return the profile that the files of a chain describe, below the organisation's ceiling.
+
+    Raises:
+        ProfileError: Any of them is wrong, or the ceiling is.
+    """
     if not home.is_absolute() or home == Path("/"):
         raise ProfileError(f"{home} cannot be a home directory", hint="set HOME to a directory of your own")
-    chain = read_chain(reference, home=home)
     variables = {"workspace": str(workspace), "home": os.path.normpath(home), "user": user_name()}
     profile = parse_profile([located.source for located in chain], variables)
-    inside = dict.fromkeys(glob for one in chain for glob in _watched(one, profile, workspace))
-    if not inside:
-        return profile
-    rules = tuple(PathRule(glob, WATCHED) for glob in inside)
-    profile = msgspec.structs.replace(profile, path_rules=profile.path_rules + rules)
+    watched = dict.fromkeys(glob for one in chain for glob in _watched(one, profile, workspace))
+    watched |= dict.fromkeys(_watched_beside(profile, workspace, home))
+    rules = tuple(PathRule(glob, WATCHED) for glob in watched)
+    profile = msgspec.structs.replace(profile, path_rules=(*profile.path_rules, *rules))
+    above = load_ceiling(ceiling, variables)
+    if above is not None:
+        refuse_excess([(located.source, located.path is None) for located in chain], variables, above)
+        return bounded(profile, above)
     return msgspec.structs.replace(profile, digest=digest_of(profile))
 
 
@@ -67,8 +84,22 @@ def _watched(located: Located, profile: Profile, workspace: Path) -> Iterator[st
         for name in _shown_as(place, profile, workspace):
             yield glob_quoted(name)
             if place == located.path:
-                above, _, last = name.rpartition("/")
-                yield from (f"{glob_quoted(above)}/{mark}{glob_quoted(last)}*" for mark in ("", ".", "#"))
+                yield from _drafts(name)
+
+
+def _watched_beside(profile: Profile, workspace: Path, home: Path) -> Iterator[str]:
+    """Return globs for what decides about later sessions: the workspace's own profile, there or not, and the user's."""
+    for name in _shown_as(workspace / PROJECT_FILE, profile, workspace):
+        yield glob_quoted(name)
+        yield from _drafts(name)
+    for name in _shown_as(own_directory(home).parent, profile, workspace):
+        yield f"{glob_quoted(name)}/**"
+
+
+def _drafts(name: str) -> Iterator[str]:
+    """Return globs for what programs write first and then put in the place of a file."""
+    above, _, last = name.rpartition("/")
+    yield from (f"{glob_quoted(above)}/{mark}{glob_quoted(last)}*" for mark in ("", ".", "#"))
 
 
 def _shown_as(place: Path, profile: Profile, workspace: Path) -> Iterator[str]:
@@ -142,12 +173,12 @@ def _extends(source: Source) -> str | None:
 def _locate(reference: str, base: Path | None, home: Path) -> Located:
     if is_path(reference):
         path = Path(os.path.expanduser(reference))
-        return _read((base or Path.cwd()) / path)
+        return read_source((base or Path.cwd()) / path)
     if reference in (*shipped_names(), *PARTS):
         return Located(Source(f"{reference} (shipped)", shipped_profile(reference)), None)
     own = own_directory(home) / f"{reference}.toml"
     if own.is_file():
-        return _read(own)
+        return read_source(own)
     raise ProfileError(f"no profile {reference!r}", hint=f"{suggest(reference, shipped_names())}; or give a path")
 
 
@@ -163,8 +194,12 @@ def own_directory(home: Path) -> Path:
     return top / "gmcp-sandbox" / "profiles"
 
 
-def _read(path: Path) -> Located:
-    """Read one file through one descriptor: the text is that of the file whose kind and size were looked at."""
+def read_source(path: Path) -> Located:
+    """Read one file through one descriptor: the text is that of the file whose kind and size were looked at.
+
+    Raises:
+        ProfileError: It cannot be read whole.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:

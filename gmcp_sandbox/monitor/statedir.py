@@ -6,6 +6,7 @@
     agents/<name>/home/         home directories that a profile keeps
     keys/                       the key that signs the logs, made at the first session
     ledger.jsonl                one signed line for every sealed session
+    trusted/                    which profiles of workspaces the user has approved
     derived                     labels of what sessions wrote after they read private or secret files
 
 Guarantees: every directory is the caller's own and closed to others, else nothing is used. `meta.json` is whole or
@@ -31,6 +32,7 @@ from gmcp_sandbox.monitor.trees import remove_tree
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 KEYS = "keys"
 DERIVED = "derived"
+TRUSTED = "trusted"
 _ID = re.compile(r"[0-9a-f]{8}")
 KEY_BYTES = 32
 """Of the key for fake addresses."""
@@ -96,7 +98,7 @@ class SessionDir(msgspec.Struct, frozen=True):
             HostError: The disk is full or the directory gone.
         """
         try:
-            _replace_file(self.path / "meta.json", msgspec.json.encode(_printable(meta)))
+            replace_file(self.path / "meta.json", msgspec.json.encode(_printable(meta)))
         except OSError as error:
             raise HostError(f"cannot write {self.path / 'meta.json'}", cause=error.strerror or str(error)) from None
 
@@ -127,7 +129,7 @@ class StateDir:
         self._agents = path / "agents"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for directory in (path, self._sessions, self._agents, path / KEYS):
+            for directory in (path, self._sessions, self._agents, path / KEYS, path / TRUSTED):
                 _own_directory(directory)
         except OSError as error:
             raise HostError(f"cannot use the state directory {path}", cause=error.strerror or str(error)) from None
@@ -262,7 +264,8 @@ def _make_file(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file into the place of another in one step, for the caller alone to read. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

@@ -8,6 +8,8 @@ Tiers: looking needs none beyond the grant; changing and running need `limited`;
 later (private files, watched files) needs `standard` to change; secrets and the system need `trusted`. Reading a secret
 needs `trusted`, too: a profile that grants it to a lower tier contradicts itself, and the lower of both holds. Hosts
 need `limited`, and are granted by `[net]` alone (`pipeline/reach.py`).
+
+Where the organisation has a ceiling, its tier and its grants must hold as well.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from gmcp_sandbox.calls.arguments import FsCreate, FsRename
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, Label
 from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
-from gmcp_sandbox.calls.verdicts import Layer, Verdict
+from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.layer import allow, deny
 from gmcp_sandbox.pipeline.reach import Reach
 from gmcp_sandbox.policy.match import compile_globs
-from gmcp_sandbox.policy.profile import Capability, Profile, Tier
+from gmcp_sandbox.policy.profile import Capability, Ceiling, Profile, Tier
 from gmcp_sandbox.policy.state import SessionState
 
 LOOKING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ})
@@ -66,8 +68,10 @@ class Trust:
 
     name = Layer.TRUST
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile | Ceiling) -> None:
         self._tier = profile.tier
+        ceiling = profile.ceiling if isinstance(profile, Profile) else None
+        self._ceiling = None if ceiling is None else Trust(ceiling)
         self._cells = _compile(profile.capabilities)
         self._reach = Reach(profile.net)
         self._allow = allow(self.name)
@@ -91,9 +95,16 @@ class Trust:
         tier, matcher = cell
         if tier > state.tier or tier > self._tier:
             return self._too_low[tier]
-        if matcher is None or _grants(matcher, call):
+        if matcher is not None and not _grants(matcher, call):
+            return self._no_capability
+        return self._allow if self._ceiling is None else self._below(self._ceiling, call, state)
+
+    def _below(self, ceiling: Trust, call: ToolCall, state: SessionState) -> Verdict:
+        """Allow what the organisation's ceiling grants as well."""
+        verdict = ceiling.judge(call, state)
+        if verdict.outcome is Outcome.ALLOW:
             return self._allow
-        return self._no_capability
+        return deny(self.name, "ceiling", verdict.detail or "the organisation's ceiling does not grant it")
 
     def narrowed(self, old: SessionState, new: SessionState) -> set[tuple[Tool, str]]:
         """Return the (tool, label) pairs that the tier of the old state reached and that of the new one does not."""
@@ -113,7 +124,10 @@ class Trust:
             return self._too_low[tier]
         if call.label != NETWORK:
             return self._no_capability
-        return self._reach.judge(call, state)
+        verdict = self._reach.judge(call, state)
+        if self._ceiling is None or verdict.outcome is not Outcome.ALLOW:
+            return verdict
+        return self._below(self._ceiling, call, state)
 
 
 def second_path(call: ToolCall) -> str | None:

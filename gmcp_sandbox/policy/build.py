@@ -16,6 +16,7 @@ from gmcp_sandbox.policy.document import MountTable, PathTable, SymlinkTable
 from gmcp_sandbox.policy.fields import Key, Source, suggest
 from gmcp_sandbox.policy.match import GlobError, compile_globs, compile_hosts
 from gmcp_sandbox.policy.profile import Caching, Mount, MountMode, PathRule
+from gmcp_sandbox.policy.sets import Sets, listed
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|GiB|TiB|B)?")
@@ -26,9 +27,10 @@ _OF_NO_PATH = (OUTSIDE, NETWORK, TOOL)
 class Builder:
     """What one file says, with the variables of this run put in."""
 
-    def __init__(self, source: Source, variables: Mapping[str, str]) -> None:
+    def __init__(self, source: Source, variables: Mapping[str, str], sets: Sets | None = None) -> None:
         self.source = source
         self._variables = variables
+        self._sets: Sets = {} if sets is None else sets
 
     def fault(self, what: str, key: Key, *, hint: str = "") -> ProfileError:
         """Return the error for a key of this file."""
@@ -61,7 +63,8 @@ class Builder:
     def globs(self, patterns: Sequence[str], key: Key) -> tuple[str, ...]:
         """Return globs over paths, expanded and checked."""
         self.refuse_duplicates(patterns, key)
-        found = tuple(dict.fromkeys(self.expand(pattern, key, quote=glob_quoted) for pattern in patterns))
+        whole = listed(self.source, self._sets, patterns, key)
+        found = tuple(dict.fromkeys(self.expand(pattern, key, quote=glob_quoted) for pattern in whole))
         self._compile(compile_globs, found, key)
         return found
 
@@ -78,9 +81,10 @@ class Builder:
 
     def hosts(self, patterns: Sequence[str], key: Key) -> tuple[str, ...]:
         """Return host patterns, checked."""
-        self._compile(compile_hosts, patterns, key)
         self.refuse_duplicates(patterns, key)
-        return tuple(patterns)
+        whole = listed(self.source, self._sets, patterns, key)
+        self._compile(compile_hosts, whole, key)
+        return whole
 
     def _compile(self, compile_them: Callable[[Iterable[str]], object], patterns: Sequence[str], key: Key) -> None:
         try:

@@ -245,6 +245,13 @@ class Document(Table, frozen=True):
     toolchains: Annotated[bool | None, Meta(description="Show interpreters and prefixes behind PATH.")] = None
     nested: bool | None = None
     host_floor: Annotated[tuple[str, ...] | None, Meta(description="Facilities that the host must enforce.")] = None
+    sets: Annotated[dict[Name, Words], Meta(description="Lists of hosts or paths, used as `@name` in such lists.")] = (
+        msgspec.field(default_factory=dict)
+    )
+    mediation: Annotated[
+        dict[str, Literal["open", "every-read"]],
+        Meta(description="By label: whether a read is judged with its open, or each read(2) for itself."),
+    ] = msgspec.field(default_factory=dict)
     mounts: tuple[MountTable, ...] = ()
     symlinks: tuple[SymlinkTable, ...] = ()
     paths: tuple[PathTable, ...] = ()
@@ -259,3 +266,11 @@ class Document(Table, frozen=True):
     audit: AuditTable = AuditTable()
     approvals: ApprovalsTable = ApprovalsTable()
     net: NetTable | None = None
+
+
+class ConfigDocument(Table, frozen=True):
+    """The user's `config.toml`."""
+
+    agents: Annotated[dict[Text, Text], Meta(description="Name of an agent: name or file of its profile.")] = (
+        msgspec.field(default_factory=dict)
+    )

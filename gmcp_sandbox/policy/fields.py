@@ -52,16 +52,28 @@ def read_document(source: Source) -> Document:
     Raises:
         ProfileError: The text is no TOML, has an unknown key, or a value of the wrong kind.
     """
+    return read_table(source, Document)
+
+
+_Kind = typing.TypeVar("_Kind", bound=Table)
+
+
+def read_table(source: Source, kind: type[_Kind]) -> _Kind:
+    """Return what a file says whose top table is of this kind.
+
+    Raises:
+        ProfileError: As `read_document`.
+    """
     try:
         data = tomllib.loads(source.text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProfileError(f"{source.name}: not valid TOML: {error}") from None
-    _refuse_unknown_keys(source, data, Document, ())
+    _refuse_unknown_keys(source, data, kind, ())
     try:
-        return msgspec.convert(data, Document)
+        return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         what, key = _placed(str(error))
-        raise source.fault(_plain(what), key, hint=_choices(what, key)) from None
+        raise source.fault(_plain(what), key, hint=_choices(what, key, kind)) from None
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
@@ -112,10 +124,9 @@ def _placed(message: str) -> tuple[str, Key]:
     return what, tuple(parts)
 
 
-def _choices(what: str, key: Key) -> str:
+def _choices(what: str, key: Key, kind: object) -> str:
     """Return a hint for a word that is none of an enumeration's."""
     found = re.fullmatch(r"Invalid enum value '(.*)'", what, re.DOTALL)
-    kind: object = Document
     for part in key:
         kind = typing.get_type_hints(_table_in(kind)).get(part) if isinstance(part, str) else kind
     words = _words(kind)

@@ -37,6 +37,10 @@ def _mounts(profile: Profile, home: str) -> Iterator[Finding]:
             yield Finding("mounts", f"{mount.path} is {mount.label.name} and read-write", 'use mode = "ro"')
         if is_writable and mount.caching is Caching.SENSITIVE:
             yield Finding("mounts", f"{mount.path}: SQLite's WAL fails in a writable sensitive tree")
+        if is_writable and mount.label.name in profile.every_read:
+            yield Finding(
+                "mediation", f"SQLite's WAL fails in {mount.path}: every read of {mount.label.name} is a call"
+            )
         if mount.source is not None and (home == mount.source or home.startswith(mount.source.rstrip("/") + "/")):
             yield Finding("mounts", f"{mount.path} shows the whole home directory", "list home.files instead")
 

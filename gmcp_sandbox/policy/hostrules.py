@@ -4,6 +4,8 @@ Invariants:
 - Pure, and the same for a name in any case, with or without its last dot.
 - A name is covered by names and suffixes only, an address by networks that name it on purpose (`addresses.is_named`).
 - Names of ours (`host.gmcp.internal`) are covered by host services and nothing else, `*` included.
+- Below a ceiling (`Network.above`) addresses, flows without a protocol and budgets need its word, too, and what either
+  opens on the way is opened. Grants and denials are those of the profile alone: trust asks the ceiling's beside them.
 """
 
 from __future__ import annotations
@@ -114,6 +116,7 @@ class HostRules:
             for service in network.services
         )
         self._overrides = tuple(_Override(denial) for denial in network.deny)
+        self._above = None if network.above is None else HostRules(network.above)
         self._host_ports = {service.port: service.host_port for service in network.services}
 
     def grants(self, host: str) -> list[Grant]:
@@ -140,10 +143,14 @@ class HostRules:
 
     def intercepts(self, host: str, port: int) -> bool:
         """True when TLS to a host is opened on the way."""
+        if self._above is not None and self._above.intercepts(host, port):
+            return True
         return any(grant.rule.intercept and grant.covers_port(port, "tcp") for grant in self.grants(host))
 
     def may_be_raw(self, host: str, port: int) -> bool:
         """True when a flow that is neither TLS nor HTTP may pass."""
+        if self._above is not None and not self._above.may_be_raw(host, port):
+            return False
         return any(grant.rule.raw and grant.covers_port(port, "tcp") for grant in self.grants(host))
 
     def permits_address(self, host: str, address: addresses.Address, *, is_own: bool) -> bool:
@@ -154,6 +161,8 @@ class HostRules:
             address: What would be dialled.
             is_own: It is one of this machine's; then the grant must name exactly it.
         """
+        if self._above is not None and not self._above.permits_address(host, address, is_own=is_own):
+            return False
         grants = self.grants(host)
         if is_own:
             return any(grant.names_exactly(address) for grant in grants)
@@ -164,7 +173,11 @@ class HostRules:
     def budget(self, host: str) -> tuple[int | None, int | None]:
         """Return how many bytes may go up to a host and come down from it; where grants differ, the larger holds."""
         rules = [grant.rule for grant in self.grants(host)]
-        return _largest(rule.bytes_up for rule in rules), _largest(rule.bytes_down for rule in rules)
+        own = _largest(rule.bytes_up for rule in rules), _largest(rule.bytes_down for rule in rules)
+        if self._above is None:
+            return own
+        up, down = self._above.budget(host)
+        return narrower(own[0], up), narrower(own[1], down)
 
 
 def is_odd(grants: Iterable[Grant], host: str, limits: DnsLimits) -> bool:
@@ -210,6 +223,11 @@ def _largest(values: Iterable[int | None]) -> int | None:
             return None
         largest = max(largest, value)
     return largest
+
+
+def narrower(first: int | None, second: int | None) -> int | None:
+    """Return the smaller of two bounds; None is no bound."""
+    return min((bound for bound in (first, second) if bound is not None), default=None)
 
 
 def _is_only(pattern: str, text: str) -> bool:

@@ -39,7 +39,9 @@ _SINGLE = (
     "idle_seconds",
     "udp_idle_seconds",
     "connect_seconds",
+    "publish",
 )
+NOT_NUMBERS = ("denial", "proxy", "proxy_resolves", "publish")
 _SIZES = ("bytes_up", "bytes_down")
 _USUAL_PORTS: Ports = ((80, 80), (443, 443))
 _QUIC = 443
@@ -60,6 +62,10 @@ class NetDraft:
     def parts(self) -> dict[str, Any]:
         """Return the lists that a file may drop, by their names in `replaces`."""
         return {**{f"net.{name}": part for name, part in self.lists.items()}, "net.ssh_agent.hosts": self.ssh_hosts}
+
+    def stated(self) -> dict[str, Any]:
+        """Return the single values that some file says, those of `[net.dns]` as `dns.NAME`."""
+        return self._values | {f"dns.{name}": value for name, value in self._dns.items()}
 
     def join(self, builder: Builder, table: NetTable | None) -> None:
         """Add what one file says."""

@@ -102,6 +102,7 @@ class NetTable(Table, frozen=True):
     idle_seconds: Seconds | None = None
     udp_idle_seconds: Seconds | None = None
     connect_seconds: Seconds | None = None
+    publish: Annotated[bool | None, Meta(description="Whether `exec --publish` may show ports.")] = None
 
 
 NET_REPLACEABLE = ("net.allow", "net.deny", "net.services", "net.credentials", "net.ssh_agent.hosts")

@@ -119,6 +119,8 @@ class Network(msgspec.Struct, frozen=True):
         idle_seconds: After which a silent connection is closed.
         udp_idle_seconds: After which a silent UDP flow is forgotten.
         connect_seconds: Longest wait for an upstream connection.
+        publish: Whether `exec --publish` may show ports of the sandbox.
+        above: What the organisation's ceiling says of hosts; both must agree.
     """
 
     allow: tuple[HostRule, ...] = ()
@@ -136,3 +138,5 @@ class Network(msgspec.Struct, frozen=True):
     idle_seconds: float = 3600.0
     udp_idle_seconds: float = 60.0
     connect_seconds: float = 30.0
+    publish: bool = True
+    above: Network | None = None

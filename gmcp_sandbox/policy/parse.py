@@ -11,36 +11,48 @@ is not inherited.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from blake3 import blake3
 
-from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
-from gmcp_sandbox.policy.approving import ApprovalPolicy, Grant, compile_grants
-from gmcp_sandbox.policy.auditing import AuditPolicy, PatternError, compile_redaction
+from gmcp_sandbox.policy.approving import ApprovalPolicy, Grant
+from gmcp_sandbox.policy.auditing import AuditPolicy
 from gmcp_sandbox.policy.build import Builder
-from gmcp_sandbox.policy.document import REPLACEABLE, ApprovalsTable, AuditTable, Document, LimitsTable
+from gmcp_sandbox.policy.document import REPLACEABLE, Document
 from gmcp_sandbox.policy.fields import Key, Source, read_document, suggest
-from gmcp_sandbox.policy.hosts import GlobError
-from gmcp_sandbox.policy.netbuild import NetDraft
+from gmcp_sandbox.policy.netbuild import NOT_NUMBERS, NetDraft
+from gmcp_sandbox.policy.network import DnsLimits
 from gmcp_sandbox.policy.profile import (
     Capability,
+    Ceiling,
     Demotion,
     Environment,
+    GateBounds,
     Limits,
     Mount,
     PathRule,
-    ProbePolicy,
     Profile,
     RateLimit,
     Rule,
     Tier,
 )
 from gmcp_sandbox.policy.rules import demotions_of, rules_of
+from gmcp_sandbox.policy.sections import (
+    audit_of,
+    capabilities_of,
+    check_home_file,
+    check_variable,
+    grants_of,
+    limits_of,
+    mediation_of,
+    probe_of,
+    rates_of,
+)
+from gmcp_sandbox.policy.sets import check_sets
 
 VARIABLES = ("workspace", "home", "user")
 """The variables that profiles may use."""
@@ -56,7 +68,7 @@ def parse_profile(chain: Sequence[Source], variables: Mapping[str, str]) -> Prof
         raise ProfileError("no profile to read")
     draft = Draft()
     for source in chain:
-        draft.join(Builder(source, variables), read_document(source))
+        draft.join(source, read_document(source), variables)
     return draft.finish(chain[-1])
 
 
@@ -74,14 +86,19 @@ class Draft:
         self._rules: dict[str, Rule] = {}
         self._demotions: list[Demotion] = []
         self._grants: list[Grant] = []
+        self._sets: dict[str, tuple[str, ...]] = {}
         self._lists: dict[str, dict[str, None]] = {
             name: {} for name in ("home.files", "environment.allow", "host_floor", "audit.redact")
         }
         self._set: dict[str, str] = {}
         self._net = NetDraft()
+        self._mediation: dict[str, str] = {}
 
-    def join(self, builder: Builder, document: Document) -> None:
+    def join(self, source: Source, document: Document, variables: Mapping[str, str]) -> None:
         """Add one file."""
+        check_sets(source, document.sets)
+        self._sets |= document.sets
+        builder = Builder(source, variables, self._sets)
         self._drop(builder, document.replaces)
         for name in ("name", "tier", "explain", "toolchains", "nested"):
             self._take(name, getattr(document, name))
@@ -89,18 +106,19 @@ class Draft:
         self._mounts |= {mount.path: mount for mount in builder.mounts(document.mounts)}
         self._symlinks |= dict(builder.symlinks(document.symlinks))
         self._paths += builder.path_rules(document.paths)
-        self._capabilities += _capabilities(builder, document)
-        self._rates += _rates(builder, document)
+        self._capabilities += capabilities_of(builder, document)
+        self._rates += rates_of(builder, document)
         self._rules |= {rule.id: rule for rule in rules_of(builder, document.rules)}
         self._demotions += demotions_of(document.demotions)
-        self._grants += _grants(builder, document.approvals)
+        self._grants += grants_of(builder, document.approvals)
         self._tables["approvals"] |= {
             name: value
             for name in ("approver", "deadline_seconds")
             if (value := getattr(document.approvals, name)) is not None
         }
         self._join_lists(builder, document)
-        self._tables["limits"] |= _limits(builder, document.limits)
+        self._mediation |= mediation_of(builder, document.mediation)
+        self._tables["limits"] |= limits_of(builder, document.limits)
         probe = msgspec.structs.asdict(document.probe)
         self._tables["probe"] |= {name: value for name, value in probe.items() if value is not None}
         self._net.join(builder, document.net)
@@ -138,11 +156,11 @@ class Draft:
         ):
             builder.refuse_duplicates(values or (), tuple(name.split(".")))
             self._lists[name] |= dict.fromkeys(values or ())
-        self._tables["audit"] |= _audit(builder, document.audit)
+        self._tables["audit"] |= audit_of(builder, document.audit)
         for name in document.home.files or ():
-            _check_home_file(builder, name)
+            check_home_file(builder, name)
         for name in document.environment.allow or ():
-            _check_variable(builder, name)
+            check_variable(builder, name)
         for name, value in (document.environment.set or {}).items():
             key: Key = ("environment", "set", name)
             if not name or "=" in name or "\0" in name + value:
@@ -160,7 +178,7 @@ class Draft:
             if not is_there:
                 raise source.fault(f"`{key}` is missing", hint="set it, or extend a profile that has it")
         net = self._net.finish(source)
-        dns = () if net is None else (RateLimit((Tool.DNS_RESOLVE,), net.dns.per_second, net.dns.burst),)
+        dns = () if net is None else (dns_rate(net.dns),)
         explain = self._values.get("explain")
         persist = self._values.get("persist", False)
         profile = Profile(
@@ -175,7 +193,7 @@ class Draft:
             rules=tuple(self._rules.values()),
             environment=Environment(tuple(self._lists["environment.allow"]), self._set),
             limits=Limits(**self._tables["limits"]),
-            probe=_probe(source, self._tables["probe"]),
+            probe=probe_of(source, self._tables["probe"]),
             toolchains=self._values.get("toolchains", True),
             home_files=tuple(self._lists["home.files"]),
             persist_home=persist,
@@ -183,97 +201,53 @@ class Draft:
             host_floor=tuple(self._lists["host_floor"]),
             nested=self._values.get("nested", False),
             demotions=tuple(self._demotions),
+            every_read=self._every_read(),
             approvals=ApprovalPolicy(grants=tuple(self._grants), **self._tables["approvals"]),
             audit=AuditPolicy(redact=tuple(self._lists["audit.redact"]), **self._tables["audit"]),
             net=net,
         )
         return msgspec.structs.replace(profile, digest=digest_of(profile))
 
+    def _every_read(self) -> tuple[str, ...]:
+        return tuple(sorted(label for label, how in self._mediation.items() if how == "every-read"))
 
-def digest_of(profile: Profile) -> str:
+    def ceiling(self, source: Source) -> Ceiling:
+        """Return the whole as a ceiling, or say what is missing."""
+        if "tier" not in self._values or not self._capabilities:
+            missing = "capabilities" if "tier" in self._values else "tier"
+            raise source.fault(f"`{missing}` is missing", hint="set it, or extend a shipped profile")
+        stated = self._net.stated()
+        gate = self._tables["probe"]
+        ceiling = Ceiling(
+            name=self._values["name"],
+            digest="",
+            tier=Tier[self._values["tier"].upper()],
+            capabilities=tuple(self._capabilities),
+            path_rules=tuple(self._paths),
+            rates=tuple(self._rates),
+            rules=tuple(self._rules.values()),
+            demotions=tuple(self._demotions),
+            limits=self._tables["limits"],
+            approver=self._tables["approvals"].get("approver"),
+            deadline_seconds=self._tables["approvals"].get("deadline_seconds"),
+            host_floor=tuple(self._lists["host_floor"]),
+            probe=GateBounds(**{name: gate[name] for name in GateBounds.__struct_fields__ if name in gate}),
+            net=self._net.finish(source),
+            net_bounds={name: value for name, value in stated.items() if name not in NOT_NUMBERS},
+            proxy=stated.get("proxy"),
+            redact=tuple(self._lists["audit.redact"]),
+            every_read=self._every_read(),
+        )
+        return msgspec.structs.replace(ceiling, digest=digest_of(ceiling))
+
+
+def dns_rate(limits: DnsLimits) -> RateLimit:
+    """Return the bound of questions as the rate that it is."""
+    return RateLimit((Tool.DNS_RESOLVE,), limits.per_second, limits.burst)
+
+
+def digest_of(profile: Profile | Ceiling) -> str:
     """Return the Blake3 of a profile's canonical JSON, its `digest` left out."""
     data = msgspec.to_builtins(profile)
     data.pop("digest", None)
     return blake3(json.dumps(data, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
-
-
-def _capabilities(builder: Builder, document: Document) -> list[Capability]:
-    found = []
-    for index, table in enumerate(document.capabilities or ()):
-        key: Key = ("capabilities", index)
-        builder.refuse_duplicates(table.tools, (*key, "tools"))
-        labels = builder.labels(table.labels, (*key, "labels")) or ()
-        if "outside" in labels:
-            raise builder.fault("nothing can be granted outside of the view", (*key, "labels"))
-        objects = builder.objects(table.tools, table.objects, (*key, "objects"))
-        if not NETWORK_TOOLS.isdisjoint(table.tools):
-            hint = "[[net.allow]] names the hosts"
-            raise builder.fault("the network is granted by [net] alone", (*key, "tools"), hint=hint)
-        found.append(Capability(table.tools, labels, objects))
-    builder.refuse_duplicates(found, ("capabilities",))
-    return found
-
-
-def _rates(builder: Builder, document: Document) -> list[RateLimit]:
-    found = []
-    for index, table in enumerate(document.rates):
-        labels = builder.labels(table.labels, ("rates", index, "labels"))
-        hosts = None if table.hosts is None else builder.hosts(table.hosts, ("rates", index, "hosts"))
-        if hosts is not None and not NETWORK_TOOLS.issuperset(table.tools):
-            raise builder.fault("only tools of the network have hosts", ("rates", index, "hosts"))
-        found.append(RateLimit(table.tools, table.per_second, table.burst, labels, hosts))
-    return found
-
-
-def _limits(builder: Builder, table: LimitsTable) -> dict[str, int | float]:
-    found: dict[str, int | float] = {}
-    for name, value in msgspec.structs.asdict(table).items():
-        size = value if isinstance(value, float) else builder.size(value, ("limits", name))
-        if size is not None:
-            found[name] = size
-    return found
-
-
-def _grants(builder: Builder, table: ApprovalsTable) -> list[Grant]:
-    found = []
-    for index, row in enumerate(table.grants):
-        key: Key = ("approvals", "grants", index)
-        if Tool.PROC_EXEC in row.tools:
-            if len(row.tools) > 1:
-                raise builder.fault("proc.exec stands alone: its objects are command lines", (*key, "tools"))
-            objects = row.objects
-        else:
-            objects = builder.objects(row.tools, row.objects, (*key, "objects")) or ()
-        grant = Grant(row.reasons, row.tools, objects)
-        try:
-            compile_grants((grant,))
-        except GlobError as error:
-            raise builder.fault(str(error), (*key, "objects")) from None
-        found.append(grant)
-    return found
-
-
-def _audit(builder: Builder, table: AuditTable) -> dict[str, int]:
-    try:
-        compile_redaction(table.redact or ())
-    except PatternError as error:
-        raise builder.fault(str(error), ("audit", "redact")) from None
-    found = {"keep_bytes": builder.size(table.keep_bytes, ("audit", "keep_bytes")), "keep_days": table.keep_days}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _probe(source: Source, values: dict[str, Any]) -> ProbePolicy:
-    probe = ProbePolicy(**values)
-    if probe.ask_at is not None and probe.deny_at is not None and probe.ask_at > probe.deny_at:
-        raise source.fault("`ask_at` must not be above `deny_at`", ("probe", "ask_at"))
-    return probe
-
-
-def _check_home_file(builder: Builder, name: str) -> None:
-    if name.startswith(("/", "~")) or any(part in ("", ".", "..") for part in name.split("/")):
-        raise builder.fault(f"{name!r} is no path below the home directory", ("home", "files"))
-
-
-def _check_variable(builder: Builder, name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name):
-        raise builder.fault(f"{name!r} is no variable name, or would pass on too much", ("environment", "allow"))

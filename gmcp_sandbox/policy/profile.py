@@ -12,7 +12,7 @@ import msgspec
 
 from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.policy.approving import ApprovalPolicy
+from gmcp_sandbox.policy.approving import ApprovalPolicy, ApproverKind
 from gmcp_sandbox.policy.auditing import AuditPolicy
 from gmcp_sandbox.policy.network import Network
 
@@ -201,6 +201,7 @@ class ProbePolicy(msgspec.Struct, frozen=True):
         tools: Tools that are probed; empty for all that can be.
         deadline_seconds: A call that waits longer for its answer is denied.
         task: What the agent is to do, in one line, for the model to judge by.
+        deny_at_most: The organisation's ceiling of `deny_at`, whatever profile or model say; `ask_at_most` of `ask_at`.
     """
 
     required: bool = False
@@ -210,6 +211,57 @@ class ProbePolicy(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     deadline_seconds: float = 10.0
     task: str = ""
+    deny_at_most: float | None = None
+    ask_at_most: float | None = None
+
+
+class GateBounds(msgspec.Struct, frozen=True):
+    """What a ceiling says of the gate; None: nothing.
+
+    Attributes:
+        required: Whether a model must be there.
+        alpha: The one that holds where `deny_at` or `ask_at` is set: they mean something under one alone.
+        deny_at: The highest that may hold; `ask_at` likewise.
+        tools: Tools that are probed at least; empty for all that can be.
+    """
+
+    required: bool = False
+    alpha: float | None = None
+    deny_at: float | None = None
+    ask_at: float | None = None
+    tools: tuple[Tool, ...] | None = None
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """What an organisation lets no profile exceed; see `policy/ceiling.py`.
+
+    Attributes:
+        digest: Blake3 hex of its canonical form.
+        limits: Bounds by the names of `Limits`.
+        net: The hosts that profiles may grant; None: none at all.
+        net_bounds: Bounds of the single numbers of `[net]`, by name; those of `[net.dns]` as `dns.NAME`.
+        proxy: The one that holds; None leaves it to the profile.
+        redact: Patterns of what no record may hold.
+    """
+
+    name: str
+    digest: str
+    tier: Tier
+    capabilities: tuple[Capability, ...]
+    path_rules: tuple[PathRule, ...] = ()
+    rates: tuple[RateLimit, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    demotions: tuple[Demotion, ...] = ()
+    limits: dict[str, int] = {}
+    approver: ApproverKind | None = None
+    deadline_seconds: float | None = None
+    host_floor: tuple[str, ...] = ()
+    probe: GateBounds = GateBounds()
+    net: Network | None = None
+    net_bounds: dict[str, float] = {}
+    proxy: str | None = None
+    redact: tuple[str, ...] = ()
+    every_read: tuple[str, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -228,6 +280,8 @@ class Profile(msgspec.Struct, frozen=True):
         host_floor: Facilities that the host must enforce (names of `doctor` findings).
         demotions: Signals that lower the tier.
         net: What the agent reaches; None: its own loopback and nothing else.
+        ceiling: Of the organisation, already brought to bear on the rest; its grants are asked beside the profile's.
+        every_read: Labels of files of which every read(2) is a call, and not the open alone.
     """
 
     name: str
@@ -252,3 +306,5 @@ class Profile(msgspec.Struct, frozen=True):
     approvals: ApprovalPolicy = ApprovalPolicy()
     demotions: tuple[Demotion, ...] = ()
     net: Network | None = None
+    ceiling: Ceiling | None = None
+    every_read: tuple[str, ...] = ()

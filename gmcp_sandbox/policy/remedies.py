@@ -16,6 +16,7 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Verdict
 from gmcp_sandbox.policy.approving import Grant, proposals
+from gmcp_sandbox.policy.ceiling import is_of_ceiling
 from gmcp_sandbox.policy.network import HostRule, Network, Protocol
 from gmcp_sandbox.policy.profile import Capability, Profile, Rule, Tier
 
@@ -80,7 +81,7 @@ def _of_constitution(verdict: Verdict, call: ToolCall, profile: Profile) -> Reme
     if reason.startswith("constitution.ask_"):
         reason = verdict.detail.partition(":")[0]
     rule = next((rule for rule in profile.rules if reason == f"constitution.{rule.id}"), None)
-    if rule is None:
+    if rule is None or is_of_ceiling(rule):
         return None
     return _grant(reason, call, profile) if rule.effect == "ask" else _exception(rule, call, profile)
 

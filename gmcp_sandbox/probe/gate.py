@@ -61,6 +61,10 @@ class Scoring(msgspec.Struct, frozen=True):
         deny_at = manifest.deny_at if policy.deny_at is None else policy.deny_at
         ask_at = manifest.ask_at if policy.ask_at is None else policy.ask_at
         alpha = manifest.alpha if policy.alpha is None else policy.alpha
+        if policy.deny_at_most is not None:
+            deny_at = min(deny_at, policy.deny_at_most)
+        if policy.ask_at_most is not None:
+            ask_at = min(ask_at, policy.ask_at_most)
         return cls(manifest, alpha, deny_at, ask_at, manifest.incoming_at)
 
     def score(self, answer: Answer, tool: str) -> float:

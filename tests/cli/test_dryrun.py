@@ -74,8 +74,9 @@ def test_the_head_names_agent_command_profile_and_variables(place: Place, capsys
     assert head[0].split() == ["agent", "coder"]
     assert head[1].split() == ["command", "ls", "-l"]
     assert "default (tier standard, digest " in head[2]
-    assert head[3].split() == ["workspace", str(place.work)]
-    assert "HOME" in head[4].split()
+    assert head[3].split(maxsplit=1) == ["because", "no other was named"]
+    assert head[4].split() == ["workspace", str(place.work)]
+    assert "HOME" in head[5].split()
     assert "hunter2" not in "".join(head)
     assert "SECRET_TOKEN" not in "".join(head)
 

@@ -42,10 +42,10 @@ def test_a_double_dash_ends_our_own_options() -> None:
     assert (args.name, args.command) == ("coder", ["--odd-program", "--help"])
 
 
-def test_defaults_are_the_default_profile_and_this_directory() -> None:
+def test_defaults_are_the_chosen_profile_and_this_directory() -> None:
     args = words_of_exec("true")
     assert (args.profile, args.workspace, args.name, args.dry_run, args.json_status) == (
-        "default", None, None, False, None,
+        None, None, None, False, None,
     )  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from gmcp_sandbox.calls.labels import WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.cli.granting import grant_text, write_grant
 from gmcp_sandbox.errors import ProfileError, UsageError
-from gmcp_sandbox.monitor.profiles import load_profile
-from gmcp_sandbox.monitor.statedir import SessionDir
+from gmcp_sandbox.monitor.profiles import load_profile, read_chain
+from gmcp_sandbox.monitor.statedir import TRUSTED, SessionDir
+from gmcp_sandbox.monitor.trusted import TrustStore
 from gmcp_sandbox.policy.approving import compile_grants, proposals
 from tests.cli.launches import Place
 
@@ -110,7 +111,7 @@ def test_answers_add_up(granted: Callable[[str], Callable[[str], bool]]) -> None
 def test_a_shipped_profile_is_not_written_to(sessions: Any) -> None:
     with pytest.raises(UsageError, match="shipped") as caught:
         write_grant(with_profile(sessions, None), question(), "/ws/a")
-    assert "extends" in caught.value.hint
+    assert "profile init" in caught.value.hint
 
 
 def test_a_name_that_toml_cannot_say_is_refused_and_nothing_is_written(sessions: Any, own: Path) -> None:
@@ -148,3 +149,44 @@ def test_every_text_comes_back_from_the_file_as_it_was(reasons: list[str], patte
     assert text.isascii()
     (grant,) = tomllib.loads(text)["approvals"]["grants"]
     assert grant == {"reasons": sorted(set(reasons)), "tools": ["fs.delete"], "objects": [pattern]}
+
+
+@pytest.mark.parametrize("was_approved", [True, False])
+def test_what_the_user_adds_himself_keeps_an_approval_and_makes_none(
+    sessions: Any, own: Path, place: Place, was_approved: bool
+) -> None:
+    session = with_profile(sessions, str(own))
+    store = TrustStore(session.state / TRUSTED)
+    if was_approved:
+        store.trust(own, read_chain(str(own), home=place.home))
+    write_grant(session, question(), "/ws/build/**")
+    assert store.is_trusted(own, read_chain(str(own), home=place.home)) is was_approved
+
+
+def test_a_change_of_somebody_else_is_not_approved_with_the_users_addition(
+    sessions: Any, own: Path, place: Place
+) -> None:
+    session = with_profile(sessions, str(own))
+    store = TrustStore(session.state / TRUSTED)
+    store.trust(own, read_chain(str(own), home=place.home))
+    own.write_text(own.read_text().replace("wall_seconds = 60", "wall_seconds = 6000"))
+    write_grant(session, question(), "/ws/build/**")
+    assert not store.is_trusted(own, read_chain(str(own), home=place.home))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's file is a ceiling")
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [("constitution.ceiling.keep-files", ""), ("probe.dangerous", "[probe]\nask_at = 1.0\n")],
+)
+def test_what_the_ceiling_asks_is_not_written_into_a_profile(
+    sessions: Any, own: Path, place: Place, reason: str, text: str
+) -> None:
+    above = place.home / "ceiling.toml"
+    above.write_text(f'name = "acme"\nextends = "default"\n{text}')
+    before = own.read_bytes()
+    asked = {"id": 1, "tool": "fs.delete", "reasons": [["constitution", REASON, ""], ["constitution", reason, ""]]}
+    with pytest.raises(UsageError, match="the organisation's ceiling asks it") as caught:
+        write_grant(with_profile(sessions, str(own)), asked, "/ws/a", str(above))
+    assert reason in caught.value.cause and REASON not in caught.value.cause
+    assert own.read_bytes() == before

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 
+from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.cli.reloading import Reloading
 from gmcp_sandbox.client import Client
 from gmcp_sandbox.errors import ProfileError, UsageError
-from gmcp_sandbox.monitor.profiles import load_profile, state_of
+from gmcp_sandbox.monitor.choosing import Choice
+from gmcp_sandbox.monitor.profiles import load_profile, read_chain, state_of
 from gmcp_sandbox.monitor.statedir import SessionDir, StateDir
+from gmcp_sandbox.monitor.trusted import TrustStore
+from gmcp_sandbox.policy.profile import Tier
 from tests.cli.launches import Place, Served
 
 pytestmark = pytest.mark.needs("sandbox")
@@ -202,9 +208,10 @@ async def test_a_profile_that_is_written_to_while_it_is_read_is_not_taken(tmp_pa
             return found
 
     loaded = load_profile(str(path), workspace=tmp_path, home=tmp_path)
+    choice = Choice(str(path), "", ceiling=str(tmp_path / "none.toml"))
     prepared = SimpleNamespace(
-        profile=loaded, home=str(tmp_path), workspace=str(tmp_path), reference=str(path),
-        profile_files=(str(path),), profile_state=state_of((str(path),)),
+        profile=loaded, home=str(tmp_path), workspace=str(tmp_path), choice=choice,
+        profile_files=(str(path),), profile_state=state_of((str(path), *choice.beside())),
     )  # fmt: skip
     audit = SimpleNamespace(event=lambda name, **_: told.append(name))
     notices = SimpleNamespace(offer=lambda *_, **__: True)
@@ -213,3 +220,44 @@ async def test_a_profile_that_is_written_to_while_it_is_read_is_not_taken(tmp_pa
     with pytest.raises(ProfileError, match="while it was read"):
         await reloading.reload()
     assert (reloading.profile, told) == (loaded, ["reload_refused"])
+
+
+def reloading(prepared: Preparation) -> Reloading:
+    """Return one that may read, and has nothing to change."""
+    audit = SimpleNamespace(event=lambda *_, **__: None)
+    notices = SimpleNamespace(offer=lambda *_, **__: True)
+    return Reloading(prepared, cast(Any, SimpleNamespace(audit=audit)), cast(Any, notices))
+
+
+def approve(place: Place) -> Path:
+    file = place.work / "gmcp.toml"
+    file.write_text('name = "own"\nextends = "strict"\n')
+    chain = read_chain(str(file), home=place.home)
+    TrustStore.of(StateDir.open(place.environ)).trust(file, chain)
+    return file
+
+
+async def test_bytes_that_were_not_approved_are_not_taken(place: Place) -> None:
+    file = approve(place)
+    prepared = place.prepare("true")
+    running = reloading(prepared)
+    assert await running.reload() == {"old": prepared.profile.digest, "new": prepared.profile.digest, "waits": []}
+    file.write_text('name = "own"\nextends = "default"\n')
+    with pytest.raises(ProfileError, match="have not approved"):
+        await running.reload()
+    assert running.profile is prepared.profile
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's file is a ceiling")
+def test_a_ceiling_that_appears_is_seen_and_holds(place: Place) -> None:
+    prepared = place.prepare("true")
+    ceiling = place.home / "ceiling.toml"
+    choice = msgspec.structs.replace(prepared.choice, ceiling=str(ceiling))
+    running = reloading(msgspec.structs.replace(prepared, choice=choice))
+    assert running._read()[0].ceiling is None
+    before = state_of(running._watched)
+    ceiling.write_text('name = "acme"\nextends = "default"\ntier = "limited"\n')
+    assert state_of(running._watched) != before
+    profile, _files = running._read()
+    assert profile.ceiling is not None
+    assert profile.tier is Tier.LIMITED

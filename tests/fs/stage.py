@@ -7,6 +7,7 @@ Usage: `python stage.py < configuration.json > result.json`. The configuration:
     rules:     {glob: label}, fnmatch on sandbox paths
     deny:      list of [tool glob, label glob] that the mediator refuses
     secrets:   list of host paths that are secret
+    every_read: labels of which every read is a call
     command:   argv; runs with the mount's root as its working directory and in $ROOT
 
 The result: {rc, out, err, calls: [[tool, path, label, allowed], …], nodes, faults, rss_kib}. Needs root.
@@ -160,6 +161,7 @@ def core_of(configuration: dict, mediator: UnsafeMediator) -> Core:
         secret_places=secrets,
         taking_back=back,
         budget=configuration.get("budget", UNLIMITED),
+        every_read=configuration.get("every_read", ()),
     )
     for fd in backings.values():
         os.close(fd)

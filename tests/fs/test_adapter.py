@@ -60,6 +60,20 @@ async def test_replies_carry_the_zone(begin: Begin, ws: Path) -> None:
             assert (absent.st_ino, absent.entry_timeout) == (0, 60.0)
 
 
+async def test_labels_of_which_every_read_is_a_call_are_never_cached(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_text("x")
+    (ws / "plan").write_text("x")
+    tree = {"path": "/ws", "source": str(ws), "mode": "ro", "caching": "system"}
+    agent = begin(mounts=[tree], rules={"/ws/plan": "private"}, every_read=["private"])
+    adapter = Adapter(agent.core, lambda error: None)
+    number = (await adapter.lookup(1, b"ws", Context)).st_ino
+    for name, is_direct in ((b"f", False), (b"plan", True)):
+        reply = await adapter.lookup(number, name, Context)
+        info = await adapter.open(reply.st_ino, os.O_RDONLY, Context)
+        assert (bool(info.direct_io), bool(info.keep_cache)) == (is_direct, not is_direct)
+        await adapter.release(info.fh)
+
+
 async def test_what_needs_no_word_is_declined_once(begin: Begin) -> None:
     adapter = Adapter(begin().core, lambda error: None)
     for attempt in (adapter.flush(1), adapter.poll(1, 1, None, Context)):

@@ -8,10 +8,14 @@ from gmcp_sandbox.calls.arguments import FsCreate, FsRead, NetConnect
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import NETWORK, SECRET, WATCHED, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.calls.verdicts import Outcome
+from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.monitor.profiles import load_profile
+from gmcp_sandbox.pipeline.constitution import Constitution
 from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.policy.ceiling import bounded
+from gmcp_sandbox.policy.profile import Capability, Ceiling, Rule, Tier
 from gmcp_sandbox.policy.remedies import remedy_for
+from gmcp_sandbox.policy.sample import calls_on_path
 from gmcp_sandbox.policy.state import SessionState
 
 CALLS = [
@@ -69,3 +73,14 @@ def test_some_denials_have_no_remedy(default):
     verdict = Pipeline(default, None).judge(lowering, SessionState(default.tier)).verdicts[-1]
     assert verdict.reason == "trust.lowers_label"
     assert remedy_for(verdict, lowering, default) is None
+
+
+def test_no_profile_alters_what_the_ceiling_denies(tmp_path: Path) -> None:
+    rule = Rule("ceiling.no-write", "No.", "deny", tools=(Tool.FS_WRITE,))
+    above = Ceiling("acme", "", Tier.TRUSTED, (Capability((Tool.FS_READ,), ("workspace",)),), rules=(rule,))
+    profile = bounded(load_profile("default", workspace=Path("/ws"), home=tmp_path), above)
+    asked = next(each for each in calls_on_path("/ws/a", WORKSPACE) if each.tool is Tool.FS_WRITE)
+    by_rule = Constitution(profile.rules).judge(asked, SessionState(profile.tier))
+    for verdict in (Verdict(Layer.TRUST, Outcome.DENY, "trust.ceiling"), by_rule):
+        assert verdict.outcome is Outcome.DENY
+        assert remedy_for(verdict, asked, profile) is None
