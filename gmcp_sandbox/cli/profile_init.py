@@ -25,11 +25,13 @@ def write_first(workspace: Path, *, home: Path) -> str:
     from gmcp_sandbox.policy.starting import starting_profile
 
     check_workspace(workspace, home=home, state=state_root())
-    project = look_at(workspace)
+    project = look_at(workspace, home=home, environ=os.environ)
     path = workspace / PROJECT_FILE
-    text = starting_profile(workspace.name, project.languages, project.hosts)
+    text = starting_profile(workspace.name, project.languages, project.origins, project.remotes)
     _write_new(path, text)
-    found = ", ".join([*project.languages, *(f"remote at {host}" for host in project.hosts)]) or "nothing special"
+    hosts = [f"packages from {one.host}" for one in project.origins]
+    hosts += [f"remote at {one.host}" for one in project.remotes]
+    found = ", ".join([*project.languages, *hosts]) or "nothing special"
     said = approve(path, TrustStore.of(StateDir.open()), expected=text)
     return f"found    {visible(found)}\nwritten  {visible(str(path))}\n{said}"
 

@@ -37,17 +37,33 @@ def whole(profile: Profile) -> Iterator[str]:
     if ceiling is not None:
         yield "\ngranted by the ceiling, too"
         yield from _capabilities(ceiling.capabilities)
+    yield "\nnetwork"
+    yield from _network(profile)
     yield "\nlabels by path"
     for label in dict.fromkeys(rule.label.name for rule in profile.path_rules):
         count = sum(rule.label.name == label for rule in profile.path_rules)
         yield f"  {label:<10} {count} globs"
     yield "\nrates"
     for rate in profile.rates:
-        yield f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}"
+        hosts = "" if rate.hosts is None else " to " + " ".join(map(visible, rate.hosts))
+        yield f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{hosts}"
     yield "\nprinciples"
     for rule in profile.rules:
         yield f"  {rule.effect:<5} {rule.id}: {visible(rule.text)}"
     yield "\nenvironment\n  " + " ".join(profile.environment.allow)
+
+
+def _network(profile: Profile) -> Iterator[str]:
+    from gmcp_sandbox.policy.describe import describe_network
+
+    yield from (f"  {visible(line)}" for line in describe_network(profile.net))
+    if profile.ceiling is None:
+        return
+    if profile.ceiling.net is None:
+        yield "  the ceiling has no [net]: no profile of this host has a network"
+    elif profile.net is not None:
+        yield "  by the ceiling, too:"
+        yield from (f"    {visible(line)}" for line in describe_network(profile.ceiling.net))
 
 
 def _capabilities(capabilities: Iterable[Capability]) -> Iterator[str]:

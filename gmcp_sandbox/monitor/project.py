@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from gmcp_sandbox.monitor.gitdir import remote_addresses
-from gmcp_sandbox.policy.starting import Language
+from gmcp_sandbox.monitor.origins import origins_of
+from gmcp_sandbox.policy.starting import Language, Origin, Remote
 
 _SIGNS = {
     Language.PYTHON: ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "tox.ini"),
@@ -25,7 +26,12 @@ _SIGNS = {
 }
 _MOST_HOSTS = 16
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
-_WITH_SCHEME = re.compile(rf"(?:https?|ssh|git|git\+ssh)://(?:[^/@\s]*@)?(?P<host>{_NAME})(?::\d+)?(?:/.*)?", re.DOTALL)
+_WITH_SCHEME = re.compile(
+    rf"(?P<scheme>https?|ssh|git|git\+ssh)://(?:[^/@\s]*@)?(?P<host>{_NAME})(?::(?P<port>\d{{1,5}}))?(?:/.*)?",
+    re.DOTALL | re.ASCII,
+)
+_WEB = ("http", "https")
+_SSH_PORT = 22
 _LIKE_SCP = re.compile(rf"(?:[^/@:\s]+@)?(?P<host>{_NAME}):(?!:|//).*", re.DOTALL)
 
 
@@ -33,20 +39,34 @@ class Project(msgspec.Struct, frozen=True):
     """What was found."""
 
     languages: tuple[Language, ...]
-    hosts: tuple[str, ...]
+    origins: tuple[Origin, ...] = ()
+    remotes: tuple[Remote, ...] = ()
 
 
-def look_at(workspace: Path) -> Project:
+def look_at(workspace: Path, *, home: Path, environ: Mapping[str, str]) -> Project:
     """Return what the project in a directory is."""
     languages = tuple(each for each, names in _SIGNS.items() if any(os.path.isfile(workspace / n) for n in names))
-    return Project(languages, hosts_of(remote_addresses(str(workspace))))
+    origins = origins_of(workspace, languages, home=home, environ=environ)
+    return Project(languages, origins, remotes_of(remote_addresses(str(workspace))))
 
 
-def hosts_of(addresses: Iterable[str]) -> tuple[str, ...]:
+def remotes_of(addresses: Iterable[str]) -> tuple[Remote, ...]:
     """Return the hosts that git addresses name, each once; addresses of any other form name none."""
-    found: dict[str, None] = {}
+    found: dict[Remote, None] = {}
     for address in addresses:
-        match = _WITH_SCHEME.fullmatch(address) or ("://" not in address and _LIKE_SCP.fullmatch(address)) or None
-        if match is not None and len(found) < _MOST_HOSTS:
-            found[match["host"].lower()] = None
+        remote = _remote(address)
+        if remote is not None and len(found) < _MOST_HOSTS:
+            found[remote] = None
     return tuple(found)
+
+
+def _remote(address: str) -> Remote | None:
+    match = _WITH_SCHEME.fullmatch(address)
+    if match is not None and match["scheme"] in _WEB:
+        return Remote(match["host"].lower())
+    if match is None and "://" not in address:
+        match = _LIKE_SCP.fullmatch(address)
+    if match is None or match.groupdict().get("scheme") == "git":  # git's own protocol is not worth a raw flow
+        return None
+    port = int(match.groupdict().get("port") or _SSH_PORT)
+    return Remote(match["host"].lower(), port) if 0 < port < 65536 else None

@@ -168,7 +168,8 @@ def _line_of(text: str, key: Key) -> int | None:
     for number, line in lines:
         if pattern.match(line):
             return number
-    return scope
+    opened = _headers([line for _number, line in lines], [name])  # a table that is opened by those below it alone
+    return lines[opened[0]][0] if scope is None and opened else scope
 
 
 def _scope(lines: list[str], key: Key) -> tuple[int | None, list[tuple[int, str]]]:

@@ -1,8 +1,9 @@
 """The first profile of a project: it works as it stands, and shows what could be set.
 
 Guarantees: whatever a project is called and whatever it names, the text is a profile that grants what `default` grants,
-no more. With its dormant settings switched on (the `#` of lines that have no space after it taken away) it is a
-profile, too. Nothing of the project's stands in it but a tidied name and host names.
+no more: a project that names hosts gets no network by that. With its dormant settings switched on (the `#` of lines
+that have no space after it taken away) it is a profile, too. Nothing of the project's stands in it but a tidied name
+and host names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+import msgspec
+
+from gmcp_sandbox.errors import ProfileError
+from gmcp_sandbox.policy.addresses import parse_address
+from gmcp_sandbox.policy.build import Builder
+from gmcp_sandbox.policy.fields import Source
+from gmcp_sandbox.policy.netbuild import NetDraft
+from gmcp_sandbox.policy.nettables import AllowTable, NetTable
 
 
 class Language(enum.StrEnum):
@@ -20,6 +30,20 @@ class Language(enum.StrEnum):
     NODE = "Node"
     RUST = "Rust"
     GO = "Go"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """A host that packages come from, and the name of what says so."""
+
+    host: str
+    where: str
+
+
+class Remote(msgspec.Struct, frozen=True):
+    """The host of a git remote; with a port where it is reached by ssh."""
+
+    host: str
+    ssh_port: int | None = None
 
 
 _RUN_LATER = {
@@ -48,6 +72,29 @@ extends = "default"
 # untrusted, limited, standard or trusted. What may be done to a file: `gmcp-sandbox profile show --explain PATH`.
 #tier = "limited"
 """
+_NET = """
+# The network is off: the agent has its own loopback and nothing else. Switched on, it reaches these hosts by TLS and
+# plain HTTP. They are named by files of this project and by your own settings; whoever wrote the project wrote the
+# former, so read them. What else the agent asks for shows in `gmcp-sandbox tail --denied`.
+"""
+_NO_HOSTS = """
+# The network is off: the agent has its own loopback and nothing else. No file of this project names a host to get
+# packages from. Switched on, the agent reaches the hosts that stand here by TLS and plain HTTP; what it asks for shows
+# in `gmcp-sandbox tail --denied`.
+#[[net.allow]]
+#hosts = ["example.com"]
+"""
+_SSH = """
+# The git remotes that are reached by ssh. What is said there nobody sees.
+#[[net.allow]]
+#hosts = {hosts}
+#ports = {ports}
+#raw = true
+
+# Your ssh-agent signs for them, and for no other host; their keys must stand in your known_hosts.
+#[net.ssh_agent]
+#hosts = {hosts}
+"""
 _HOME = """
 # The agent's home is empty and gone with the session. Kept, it saves downloads and builds from one session to the next.
 #[home]
@@ -61,13 +108,20 @@ _ASKING = """
 """
 
 
-def starting_profile(name: str, languages: Sequence[Language], hosts: Sequence[str]) -> str:
-    """Return the text of a profile for a project in these languages whose git remotes are at these hosts."""
+def starting_profile(
+    name: str, languages: Sequence[Language], origins: Sequence[Origin], remotes: Sequence[Remote]
+) -> str:
+    """Return the text of a profile for a project in these languages.
+
+    Args:
+        origins: Where its packages come from.
+        remotes: Where its git remotes are.
+    """
     what = f"{' and '.join(languages)} project" if languages else "Project"
     parts = [_HEAD.format(name=tidied(name), description=f"{what} with the ordinary rights.")]
     parts += [_later(language) for language in languages]
-    if hosts:
-        parts.append(_reach(hosts))
+    parts.append(_reach(origins, [one for one in remotes if one.ssh_port is None]))
+    parts.append(_by_ssh([one for one in remotes if one.ssh_port is not None]))
     return "".join([*parts, _HOME, _ASKING])
 
 
@@ -89,11 +143,29 @@ def _later(language: Language) -> str:
 """
 
 
-def _reach(hosts: Iterable[str]) -> str:
-    return f"""
-# The git remotes of this project. To let the agent reach them:
-#[[capabilities]]
-#tools = ["dns.resolve", "net.connect", "tls.hello", "http.request"]
-#labels = ["network"]
-#objects = {json.dumps(list(hosts))}
-"""
+def _reach(origins: Sequence[Origin], remotes: Sequence[Remote]) -> str:
+    named = {one.host: one.where for one in origins} | {one.host: "git remote" for one in remotes}
+    named = {host: where for host, where in named.items() if _can_be_named(host)}
+    if not named:
+        return _NO_HOSTS
+    rows = "".join(f"#    {json.dumps(host)},  # {where}\n" for host, where in named.items())
+    return f"{_NET}#[[net.allow]]\n#hosts = [\n{rows}#]\n"
+
+
+def _can_be_named(host: str) -> bool:
+    """True for a host that a profile may grant: no loopback, no number that looks like an address, no name of ours."""
+    table = NetTable(allow=(AllowTable(hosts=(host,)),))
+    try:
+        NetDraft().join(Builder(Source("", ""), {}), table)
+    except ProfileError:
+        return False
+    return host != "localhost"
+
+
+def _by_ssh(remotes: Sequence[Remote]) -> str:
+    remotes = [one for one in remotes if _can_be_named(one.host) and parse_address(one.host) is None]
+    if not remotes:
+        return ""
+    hosts = json.dumps(list(dict.fromkeys(one.host for one in remotes)))
+    ports = json.dumps(sorted({one.ssh_port or 0 for one in remotes}))
+    return _SSH.format(hosts=hosts, ports=ports)
