@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SAME, DIFFERENT = 0, 1
 _SHOWN = 3
-_IN_CALLS = {"name", "digest", "tier", "mounts", "symlinks", "path_rules", "capabilities", "rules", "ceiling"}
+_NAMES = {"name", "digest"}
+_IN_CALLS = _NAMES | {"tier", "net", "mounts", "symlinks", "path_rules", "capabilities", "rules", "ceiling"}
 """Parts that the sample tells of."""
 
 
@@ -67,11 +68,12 @@ def run_diff(args: argparse.Namespace) -> int:
     changes = list(compare(first, second, str(workspace)))
     for line in _lines(changes, None if args.all else _SHOWN):
         print(line)
-    others = [name for name in _parts(first) if name not in _IN_CALLS and getattr(first, name) != getattr(second, name)]
+    if not changes:
+        print("no call of the sample changes")
+    told = _IN_CALLS if changes else _NAMES
+    others = [name for name in _parts(first) if name not in told and getattr(first, name) != getattr(second, name)]
     if others:
         print(f"no calls, but different: {', '.join(others)}")
-    if not changes and not others:
-        print("no call of the sample changes")
     return DIFFERENT if changes or others else SAME
 
 

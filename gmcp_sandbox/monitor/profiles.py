@@ -4,7 +4,7 @@ Guarantees: a name is a shipped profile or one of the user's own (`~/.config/gmc
 names win, so that nothing can pass for them); anything with a slash or `.toml` is a path. What cannot be read whole is
 a `ProfileError`. A profile that the agent could write, every link that led to it, and the `gmcp.toml` of its workspace,
 there or not, are labelled `watched` in its session, and so are the names that their next content may have before it
-takes their place; so is the user's configuration, where a tree holds it.
+takes their place; so is the user's configuration, where a tree holds it. No grant of watched files is one of these.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from pathlib import Path
 import msgspec
 
 from gmcp_sandbox.calls.labels import WATCHED
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.monitor.ceiling import CEILING, load_ceiling
 from gmcp_sandbox.monitor.links import trace
 from gmcp_sandbox.monitor.shipped import PARTS, shipped_names, shipped_profile
 from gmcp_sandbox.policy.build import glob_quoted
 from gmcp_sandbox.policy.ceiling import bounded
-from gmcp_sandbox.policy.excess import refuse_excess
 from gmcp_sandbox.policy.fields import Source, read_document, suggest
 from gmcp_sandbox.policy.parse import digest_of, parse_profile
-from gmcp_sandbox.policy.profile import MountMode, PathRule, Profile
+from gmcp_sandbox.policy.profile import MountMode, PathRule, Profile, Rule
 
 PROJECT_FILE = "gmcp.toml"
 """In a workspace: the profile that its project brings."""
+GUARD = "guard.own-profile"
+"""Id of the principle that a profile which grants changes of watched files gets; no profile's own id has a dot."""
+_CHANGING = (Tool.FS_WRITE, Tool.FS_CREATE, Tool.FS_DELETE, Tool.FS_RENAME, Tool.FS_SETATTR)
 _LARGEST = 1 << 20
 _DEEPEST = 16
 
@@ -70,9 +73,12 @@ def profile_of(chain: Sequence[Located], *, workspace: Path, home: Path, ceiling
     watched = dict.fromkeys(glob for one in chain for glob in _watched(one, profile, workspace))
     watched |= dict.fromkeys(_watched_beside(profile, workspace, home))
     rules = tuple(PathRule(glob, WATCHED) for glob in watched)
-    profile = msgspec.structs.replace(profile, path_rules=(*profile.path_rules, *rules))
+    guard = _guard(profile, tuple(watched))
+    profile = msgspec.structs.replace(profile, path_rules=(*profile.path_rules, *rules), rules=(*guard, *profile.rules))
     above = load_ceiling(ceiling, variables)
     if above is not None:
+        from gmcp_sandbox.policy.excess import refuse_excess  # a host without a ceiling: no cost
+
         refuse_excess([(located.source, located.path is None) for located in chain], variables, above)
         return bounded(profile, above)
     return msgspec.structs.replace(profile, digest=digest_of(profile))
@@ -94,6 +100,14 @@ def _watched_beside(profile: Profile, workspace: Path, home: Path) -> Iterator[s
         yield from _drafts(name)
     for name in _shown_as(own_directory(home).parent, profile, workspace):
         yield f"{glob_quoted(name)}/**"
+
+
+def _guard(profile: Profile, globs: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Return the principle that keeps an agent from its profile, for one that may change other watched files."""
+    grants = (one for one in profile.capabilities if WATCHED.name in one.labels)
+    if all(tool not in _CHANGING for one in grants for tool in one.tools):
+        return ()
+    return (Rule(GUARD, "No agent changes the profile that it runs under.", "deny", tools=_CHANGING, paths=globs),)
 
 
 def _drafts(name: str) -> Iterator[str]:

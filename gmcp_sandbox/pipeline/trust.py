@@ -104,7 +104,7 @@ class Trust:
         verdict = ceiling.judge(call, state)
         if verdict.outcome is Outcome.ALLOW:
             return self._allow
-        return deny(self.name, "ceiling", verdict.detail or "the organisation's ceiling does not grant it")
+        return deny(self.name, "ceiling", f"the organisation's ceiling: {verdict.detail or 'it does not grant it'}")
 
     def narrowed(self, old: SessionState, new: SessionState) -> set[tuple[Tool, str]]:
         """Return the (tool, label) pairs that the tier of the old state reached and that of the new one does not."""

@@ -67,13 +67,21 @@ def read_table(source: Source, kind: type[_Kind]) -> _Kind:
     try:
         data = tomllib.loads(source.text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ProfileError(f"{source.name}: not valid TOML: {error}") from None
+        raise _unparsed(source, error) from None
     _refuse_unknown_keys(source, data, kind, ())
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         what, key = _placed(str(error))
         raise source.fault(_plain(what), key, hint=_choices(what, key, kind)) from None
+
+
+def _unparsed(source: Source, error: Exception) -> ProfileError:
+    """Return the error for a text that is no TOML, its line in front as in all others."""
+    found = re.fullmatch(r"(.*) \(at line (\d+), (column \d+)\)", str(error), re.DOTALL)
+    if found is None:
+        return ProfileError(f"{source.name}: not valid TOML: {error}")
+    return ProfileError(f"{source.name}:{found[2]}: not valid TOML: {found[1]} ({found[3]})")
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:

@@ -16,7 +16,6 @@ from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Verdict
 from gmcp_sandbox.policy.approving import Grant, proposals
-from gmcp_sandbox.policy.ceiling import is_of_ceiling
 from gmcp_sandbox.policy.network import HostRule, Network, Protocol
 from gmcp_sandbox.policy.profile import Capability, Profile, Rule, Tier
 
@@ -81,7 +80,7 @@ def _of_constitution(verdict: Verdict, call: ToolCall, profile: Profile) -> Reme
     if reason.startswith("constitution.ask_"):
         reason = verdict.detail.partition(":")[0]
     rule = next((rule for rule in profile.rules if reason == f"constitution.{rule.id}"), None)
-    if rule is None or is_of_ceiling(rule):
+    if rule is None or "." in rule.id:
         return None
     return _grant(reason, call, profile) if rule.effect == "ask" else _exception(rule, call, profile)
 
@@ -107,6 +106,9 @@ def _of_probe(verdict: Verdict, profile: Profile) -> Remedy | None:
     if score is None:
         return None
     bound = round(score + 0.1, 2)
+    most = (profile.probe.deny_at_most, profile.probe.ask_at_most)
+    if any(highest is not None and highest < bound for highest in most):
+        return None
     changed = msgspec.structs.replace(profile.probe, deny_at=bound, ask_at=bound)
     text = f"[probe]\ndeny_at = {bound}\nask_at = {bound}"
     return Remedy(text, msgspec.structs.replace(profile, probe=changed))

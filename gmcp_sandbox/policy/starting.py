@@ -117,7 +117,8 @@ def starting_profile(
         origins: Where its packages come from.
         remotes: Where its git remotes are.
     """
-    what = f"{' and '.join(languages)} project" if languages else "Project"
+    *most, last = languages or ("",)
+    what = f"{', '.join(most)} and {last} project" if most else f"{last} project".strip().capitalize()
     parts = [_HEAD.format(name=tidied(name), description=f"{what} with the ordinary rights.")]
     parts += [_later(language) for language in languages]
     parts.append(_reach(origins, [one for one in remotes if one.ssh_port is None]))

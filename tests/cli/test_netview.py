@@ -62,3 +62,7 @@ def test_the_views_own_mounts_stay(session):
     other = SessionDir("1a1b2c3d", session.path / "other")
     other.path.mkdir()
     assert "/usr" in {each.path for each in with_network_files(again, other).view.mounts}
+
+
+def test_what_the_ceiling_wants_opened_is_opened() -> None:
+    assert intercepts(Network(above=OPENED))

@@ -185,3 +185,10 @@ def test_this_python_serves_scripts_where_it_is_the_callers(place: Place) -> Non
     path = f"{os.path.dirname(sys.executable)}:/usr/bin"
     prepared = place.prepare("agent.py", PATH=path)
     assert os.path.basename(prepared.program.argv[0]).startswith(b"python")
+
+
+def test_ports_are_not_published_where_the_profile_forbids_it(place: Place) -> None:
+    path = place.profile("[net]\npublish = false\n[[net.allow]]\nhosts = ['example.com']\n")
+    with pytest.raises(UsageError, match="no port can be published"):
+        place.prepare("-p", path, "--publish", "8080", "true")
+    assert place.prepare("--publish", "8080", "true").published

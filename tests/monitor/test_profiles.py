@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from gmcp_sandbox.calls.labels import WATCHED
+from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
-from gmcp_sandbox.monitor.profiles import load_profile, read_chain
+from gmcp_sandbox.monitor.profiles import GUARD, load_profile, read_chain
 from gmcp_sandbox.monitor.shipped import shipped_names, shipped_profile
+from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.labelling import Labeller
-from gmcp_sandbox.policy.profile import Profile
+from gmcp_sandbox.policy.profile import Profile, Tier
+from gmcp_sandbox.policy.sample import calls_on_path
+from gmcp_sandbox.policy.state import SessionState
 
 CHILD = 'name = "{name}"\nextends = "{base}"\n'
 
@@ -133,3 +137,36 @@ def test_the_constitution_is_a_part_and_no_profile(tmp_path: Path) -> None:
     assert "constitution" not in shipped_names()
     with pytest.raises(ProfileError, match="`tier` is missing"):
         load("constitution")
+
+
+GRANT = '[[capabilities]]\ntools = ["fs.write"]\nlabels = ["watched"]\n'
+
+
+def test_no_grant_of_watched_files_is_one_of_the_profile_itself(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.toml", "default")
+    assert all(rule.id != GUARD for rule in load(path, workspace=tmp_path).rules)
+    path.write_text(path.read_text() + 'replaces = ["rules"]\n' + GRANT)
+    profile = load(path, workspace=tmp_path)
+    (rule,) = profile.rules
+    assert (rule.id, rule.effect) == (GUARD, "deny")
+    pipeline, state = Pipeline(profile, None), SessionState(profile.tier)
+    for name, reason in (
+        ("own.toml", f"constitution.{GUARD}"),
+        (".own.toml.1a2b", f"constitution.{GUARD}"),
+        ("gmcp.toml", f"constitution.{GUARD}"),
+        (".envrc", "constitution.ok"),
+    ):
+        call = next(one for one in calls_on_path(f"{tmp_path}/{name}", WATCHED) if one.tool is Tool.FS_WRITE)
+        assert pipeline.judge(call, state).verdicts[-1].reason == reason, name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's file is a ceiling")
+def test_what_exceeds_the_ceiling_is_refused_at_its_line_but_shipped_profiles_are_narrowed(tmp_path: Path) -> None:
+    above = tmp_path / "ceiling.toml"
+    above.write_text('name = "acme"\nextends = "default"\ntier = "limited"\n')
+    path = write(tmp_path / "own.toml", "default")
+    path.write_text(path.read_text() + 'tier = "standard"\n')
+    with pytest.raises(ProfileError, match=r"own\.toml:3: tier: 'standard' exceeds the organisation's ceiling"):
+        load_profile(str(path), workspace=tmp_path, home=tmp_path / "home", ceiling=str(above))
+    found = load_profile("default", workspace=tmp_path, home=tmp_path / "home", ceiling=str(above))
+    assert found.tier is Tier.LIMITED

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gmcp_sandbox.calls.arguments import FsCreate, FsRead, NetConnect
@@ -13,7 +14,7 @@ from gmcp_sandbox.monitor.profiles import load_profile
 from gmcp_sandbox.pipeline.constitution import Constitution
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.ceiling import bounded
-from gmcp_sandbox.policy.profile import Capability, Ceiling, Rule, Tier
+from gmcp_sandbox.policy.profile import Capability, Ceiling, Profile, Rule, Tier
 from gmcp_sandbox.policy.remedies import remedy_for
 from gmcp_sandbox.policy.sample import calls_on_path
 from gmcp_sandbox.policy.state import SessionState
@@ -84,3 +85,12 @@ def test_no_profile_alters_what_the_ceiling_denies(tmp_path: Path) -> None:
     for verdict in (Verdict(Layer.TRUST, Outcome.DENY, "trust.ceiling"), by_rule):
         assert verdict.outcome is Outcome.DENY
         assert remedy_for(verdict, asked, profile) is None
+
+
+@pytest.mark.parametrize(("most", "is_mended"), [(None, True), (9.0, True), (2.0, False)])
+def test_a_score_that_the_ceiling_denies_has_no_remedy(default: Profile, most: float | None, is_mended: bool) -> None:
+    probe = msgspec.structs.replace(default.probe, deny_at_most=most)
+    asked = call(Tool.FS_READ, "/ws/a", FsRead("open"), WORKSPACE)
+    verdict = Verdict(Layer.PROBE, Outcome.DENY, "probe.dangerous", score=3.0)
+    found = remedy_for(verdict, asked, msgspec.structs.replace(default, probe=probe))
+    assert (found is not None) is is_mended

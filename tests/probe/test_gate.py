@@ -71,6 +71,9 @@ def test_the_score_leads_somewhere_and_the_category_says_why(gate_of, argv, outc
         ({"deny_at": 5.0}, Outcome.ASK),
         ({"deny_at": 5.0, "ask_at": 4.5}, Outcome.ALLOW),
         ({"ask_at": 4.0}, Outcome.DENY),
+        ({"deny_at": 5.0, "deny_at_most": 4.0}, Outcome.DENY),
+        ({"deny_at": 5.0, "ask_at": 4.5, "ask_at_most": 4.0}, Outcome.ASK),
+        ({"deny_at_most": 9.0, "ask_at_most": 9.0}, Outcome.DENY),
     ],
 )
 def test_the_profile_s_thresholds_come_before_the_model_s(gate_of, policy, outcome):
