@@ -110,10 +110,8 @@ def test_the_command(tmp_path: Path, first: str, second: str, status: int) -> No
 def test_what_no_call_tells_of_is_named(tmp_path: Path) -> None:
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     (tmp_path / "work").mkdir()
-    (tmp_path / "work/p.toml").write_text(
-        'name = "p"\nextends = "default"\ntier = "limited"\n[limits]\nprocesses = 9\n'
-    )
-    command = [sys.executable, "-m", "gmcp_sandbox", "profile", "diff", "default", "./p.toml"]
+    (tmp_path / "p.toml").write_text('name = "p"\nextends = "default"\ntier = "limited"\n[limits]\nprocesses = 9\n')
+    command = [sys.executable, "-m", "gmcp_sandbox", "profile", "diff", "default", "../p.toml"]
     done = subprocess.run(
         command, cwd=tmp_path / "work", env=environ, capture_output=True, text=True, encoding="utf-8", check=False
     )

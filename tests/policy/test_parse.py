@@ -100,7 +100,7 @@ def test_the_digest_follows_the_content() -> None:
         ('name = "small"', "name = 3", "0.toml:2: name", ""),
         ('labels = ["workspace"]', 'labels = ["outside"]', "nothing can be granted outside of the view", ""),
         ('tier = "limited"', "", "`tier` is missing", ""),
-        ('tier = "limited"', 'tier = "limited"\ncapabilities = 3', "0.toml:4: not valid TOML", ""),
+        ('tier = "limited"', 'tier = "limited"\ncapabilities = 3', "0.toml:16: not valid TOML", ""),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, message: str, hint: str) -> None:
