@@ -155,7 +155,7 @@ def _joined(first: Iterable[_T], second: Iterable[_T]) -> tuple[_T, ...]:
     return tuple(dict.fromkeys((*first, *second)))
 
 
-def _limits(own: Limits, above: Mapping[str, int]) -> Limits:
+def _limits(own: Limits, above: Mapping[str, float]) -> Limits:
     narrower = {}
     for name, bound in above.items():
         value = getattr(own, name)
