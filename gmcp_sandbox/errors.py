@@ -23,13 +23,21 @@ class SandboxError(Exception):
         self.hint = hint
 
     def render(self) -> str:
-        """Return the message in lines: `error: …`, `  cause: …`, `  try:   …`."""
+        """Return the message in lines: `error: …`, `  cause: …`, `  try:   …`.
+
+        What files, programs and servers say stands in messages: nothing of it steers a terminal or begins a line.
+        """
         lines = [f"error: {self}"]
         if self.cause:
             lines.append(f"  cause: {self.cause}")
         if self.hint:
             lines.append(f"  try:   {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(_printable, lines))
+
+
+def _printable(text: str) -> str:
+    """Escape control characters, bidirectional marks and bytes that are no UTF-8."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class UsageError(SandboxError):

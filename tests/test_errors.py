@@ -10,6 +10,11 @@ def test_a_message_says_what_cause_and_try() -> None:
     assert ProfileError("what", cause="why", hint="this").render() == "error: what\n  cause: why\n  try:   this"
 
 
+def test_a_message_that_holds_what_a_project_wrote_steers_no_terminal_and_begins_no_line() -> None:
+    error = ProfileError("\x1b[31mred\x07\nerror: no", cause="\u202e\udcff", hint="\r\x9b2J")
+    assert error.render() == ("error: \\x1b[31mred\\x07\\nerror: no\n  cause: \\u202e\\udcff\n  try:   \\r\\x9b2J")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(UsageError, 2), (ProfileError, 125), (HostError, 125), (AuditError, 125), (AgentError, 127)],

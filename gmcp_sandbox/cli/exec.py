@@ -37,7 +37,10 @@ def register(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "-p", "--profile", help="name or file of the trust profile (default: the workspace's gmcp.toml, else `default`)"
+        "-p",
+        "--profile",
+        help="name or file of the trust profile (default: the agent's in your config.toml, else the workspace's "
+        "gmcp.toml, else `default`)",
     )
     parser.add_argument("-w", "--workspace", metavar="DIR", help="the directory to work in (default: this one)")
     parser.add_argument("--name", help="name of the agent (default: the program's)")

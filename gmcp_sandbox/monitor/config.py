@@ -13,10 +13,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.monitor.profiles import is_path, own_directory, read_source
+from gmcp_sandbox.monitor.shipped import shipped_names
 from gmcp_sandbox.policy.document import ConfigDocument
-from gmcp_sandbox.policy.fields import read_table
+from gmcp_sandbox.policy.fields import read_table, suggest
 
 
 def config_file(home: Path) -> Path:
@@ -35,9 +35,14 @@ def profile_for(agent: str, home: Path) -> str | None:
         return None
     located = read_source(path)
     reference = read_table(located.source, ConfigDocument).agents.get(agent)
-    if reference is None or not is_path(reference):
-        return reference
-    whole = os.path.join(path.parent, os.path.expanduser(reference))
-    if not os.path.isfile(whole):
-        raise ProfileError(f"{path}: agents.{agent}: there is no file {whole}")
-    return os.path.normpath(whole)
+    if reference is None:
+        return None
+    if is_path(reference):
+        whole = os.path.join(path.parent, os.path.expanduser(reference))
+        if not os.path.isfile(whole):
+            raise located.source.fault(f"there is no file {whole}", ("agents", agent))
+        return os.path.normpath(whole)
+    if reference not in shipped_names() and not (own_directory(home) / f"{reference}.toml").is_file():
+        hint = f"{suggest(reference, shipped_names())} (or give a path)"
+        raise located.source.fault(f"there is no profile {reference!r}", ("agents", agent), hint=hint)
+    return reference

@@ -161,15 +161,25 @@ def read_chain(reference: str, *, home: Path) -> tuple[Located, ...]:
     base: Path | None = None
     following: str | None = reference
     while following is not None:
-        located = _locate(following, base, home)
+        located = _extended(chain, following, base, home) if chain else _locate(following, base, home)
         identity = str(located.path or located.source.name)
         if identity in seen or len(seen) >= _DEEPEST:
-            raise ProfileError(f"{chain[-1].source.name}: `extends` leads back to itself or too deep: {following!r}")
+            raise chain[0].source.fault(f"{following!r} leads back to itself, or too deep", ("extends",))
         seen.append(identity)
         chain.insert(0, located)
         base = None if located.path is None else located.path.parent
         following = _extends(located.source)
     return tuple(chain)
+
+
+def _extended(chain: Sequence[Located], reference: str, base: Path | None, home: Path) -> Located:
+    """Return what the first file of a chain extends; the error is that file's."""
+    try:
+        return _locate(reference, base, home)
+    except ProfileError as error:
+        fault = chain[0].source.fault(str(error), ("extends",), hint=error.hint)
+        fault.cause = error.cause
+        raise fault from None
 
 
 def user_name() -> str:
@@ -193,7 +203,7 @@ def _locate(reference: str, base: Path | None, home: Path) -> Located:
     own = own_directory(home) / f"{reference}.toml"
     if own.is_file():
         return read_source(own)
-    raise ProfileError(f"no profile {reference!r}", hint=f"{suggest(reference, shipped_names())}; or give a path")
+    raise ProfileError(f"no profile {reference!r}", hint=f"{suggest(reference, shipped_names())} (or give a path)")
 
 
 def is_path(reference: str) -> bool:

@@ -44,7 +44,8 @@ def test_by_name_by_file_beside_it_and_by_path(file: Path, tmp_path: Path) -> No
         ("[agents]\na = 1\n", "agents"),
         ('[agents]\na = ""\n', "agents"),
         ("[agents\n", "not valid TOML"),
-        ('[agents]\na = "./missing.toml"\n', "there is no file"),
+        ('[agents]\na = "./missing.toml"\n', r"config\.toml:2: agents\.a: there is no file"),
+        ('[agents]\na = "strct"\n', r"config\.toml:2: agents\.a: there is no profile 'strct'"),
     ],
 )
 def test_a_wrong_file_is_an_error(file: Path, tmp_path: Path, text: str, message: str) -> None:

@@ -170,3 +170,18 @@ def test_what_exceeds_the_ceiling_is_refused_at_its_line_but_shipped_profiles_ar
         load_profile(str(path), workspace=tmp_path, home=tmp_path / "home", ceiling=str(above))
     found = load_profile("default", workspace=tmp_path, home=tmp_path / "home", ceiling=str(above))
     assert found.tier is Tier.LIMITED
+
+
+@pytest.mark.parametrize(
+    ("extends", "message", "hint"),
+    [
+        ("defualt", "no profile 'defualt'", "did you mean 'default'?"),
+        ("./gone.toml", "cannot read the profile", ""),
+        ("./own.toml", "leads back to itself", ""),
+    ],
+)
+def test_what_cannot_be_extended_is_said_where_it_stands(tmp_path: Path, extends: str, message: str, hint: str) -> None:
+    with pytest.raises(ProfileError, match=message) as caught:
+        load(write(tmp_path / "own.toml", extends))
+    assert str(caught.value).startswith(f"{tmp_path}/own.toml:2: extends: ")
+    assert hint in caught.value.hint
