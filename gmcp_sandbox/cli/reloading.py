@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from gmcp_sandbox.cli.terminal import visible
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.monitor.profiles import files_of, state_of
 from gmcp_sandbox.policy.labelling import Labeller
@@ -130,7 +131,7 @@ class Reloading:
         """Keep the old profile, and say why."""
         why = f"{error}: {error.cause}" if error.cause else str(error)
         self._assembled.audit.event("reload_refused", digest=self.profile.digest, why=why[:2000])
-        self._notices.offer("notice", text=f"gmcp-sandbox: the profile stays as it was: {why}"[:4096])
+        self._notices.offer("notice", text=f"gmcp-sandbox: the profile stays as it was: {visible(why)}"[:4096])
 
 
 def _waiting(old: Profile, new: Profile) -> list[str]:

@@ -248,6 +248,18 @@ async def test_bytes_that_were_not_approved_are_not_taken(place: Place) -> None:
     assert running.profile is prepared.profile
 
 
+async def test_a_profile_that_is_wrong_steers_no_terminal_when_it_is_read_again(place: Place) -> None:
+    path = place.profile("")
+    running = reloading(place.prepare("-p", path, "true"))
+    told: list[str] = []
+    running._notices = cast(Any, SimpleNamespace(offer=lambda _kind, text: told.append(text)))
+    Path(path).write_text('name = "own"\n"\\u001b[2J" = 1\n')
+    with pytest.raises(ProfileError):
+        await running.reload()
+    (text,) = told
+    assert text.isprintable() and "unknown key" in text
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's file is a ceiling")
 def test_a_ceiling_that_appears_is_seen_and_holds(place: Place) -> None:
     prepared = place.prepare("true")
