@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.monitor import Monitor
+    from gmcp_sandbox.policy.network import Network as Policy
 
 
 def build_network(
@@ -41,6 +42,15 @@ def build_network(
     dial = Dial(rules, Resolver(), OwnAddresses(), proxy_of(policy.proxy, os.environ))
     state = monitor.state
     count = Budgets(rules, state, then=lambda kind, host, amount: state.count(kind, host, amount, time.time_ns()))
+
+    def adopt(new: Policy) -> None:
+        now = HostRules(new)
+        dial.use(now)
+        count.use(now)
+        if interception is not None:
+            interception.wanted = now.intercepts
+
+    interception = outfit.interception
     parts = Parts(
         policy=policy,
         mediator=monitor,
@@ -48,9 +58,10 @@ def build_network(
         dns=NameServer(monitor, names),
         dialer=dial,
         locator=dial,
-        converse=Conversation(monitor, interception=outfit.interception, idle=policy.idle_seconds),
+        converse=Conversation(monitor, interception=interception, idle=policy.idle_seconds),
         count=count,
         event=audit.event,
+        adopt=adopt,
     )
     pump, relay = (socket.socket(fileno=fd) for fd in lines)
     network = Network(parts, pump, relay)

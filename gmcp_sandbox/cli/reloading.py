@@ -5,7 +5,7 @@ Guarantees:
 - A profile that is wrong changes nothing; the user is told why, once for each state of the files, and so is the log.
 - No half of a profile: files that changed while they were read are not taken, and changes are looked at once they rest.
 - The log names the old and the new digest. What cannot change while an agent runs (its view, environment, limits) is
-  named and waits for the next start.
+  named and waits for the next start. Of the network, grants and denials of hosts change at once.
 - Before anything is answered under the new profile, what the kernel remembers of the old one is taken back: the epoch
   rises, and whoever watches it acts.
 """
@@ -23,6 +23,7 @@ from gmcp_sandbox.cli.terminal import visible
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.monitor.profiles import files_of, state_of
 from gmcp_sandbox.policy.labelling import Labeller
+from gmcp_sandbox.policy.netreload import in_force
 
 if TYPE_CHECKING:
     from gmcp_sandbox.audit.encode import JSON
@@ -45,7 +46,6 @@ _WAITS = (
     "nested",
     "audit",
     "probe",
-    "net",
     "every_read",
 )
 """What an agent that runs was started with."""
@@ -113,13 +113,16 @@ class Reloading:
                 cause="it raises the tier" if new.tier > old.tier else "it changes whether a model is required",
                 hint="start the agent again",
             )
-        pipeline = await trio.to_thread.run_sync(assembled.pipeline_of, new)
-        waits = _waiting(old, new)
+        net = in_force(self._prepared.profile.net, new.net)
+        pipeline = await trio.to_thread.run_sync(assembled.pipeline_of, msgspec.structs.replace(new, net=net))
+        waits = [*_waiting(old, new), *(["net"] if net != new.net else [])]
         fields: dict[str, JSON] = {"old": old.digest, "new": new.digest, "waits": waits}
         assembled.audit.event("reload", profile=new.name, **fields)
         # From here on nothing waits: no call is answered between two of these lines.
         assembled.filesystem.relabel(Labeller(view.mounts, (*new.path_rules, *view.path_rules), view.symlinks))
         assembled.approvals.replace_grants(new.approvals.grants)
+        if assembled.network is not None and net is not None:
+            assembled.network.adopt(net)
         assembled.monitor.replace(pipeline)
         assembled.monitor.state.demote(new.tier)
         self.profile = new

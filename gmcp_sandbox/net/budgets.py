@@ -25,15 +25,17 @@ class Budgets:
     """Counts bytes; is itself a `Count`."""
 
     def __init__(self, rules: HostRules, state: SessionState, then: Count | None = None) -> None:
-        self._rules = rules
         self._state = state
         self._then = then
         self._spent: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._limits: dict[tuple[str, str], int | None] = {}
+        self.use(rules)
+
+    def use(self, rules: HostRules) -> None:
+        """Go by other limits from now on; what was spent stays spent."""
+        self._rules = rules
         network = rules.network
-        self._limits: dict[tuple[str, str], int | None] = {
-            (_UP, _SESSION): network.bytes_up,
-            (_DOWN, _SESSION): network.bytes_down,
-        }
+        self._limits = {(_UP, _SESSION): network.bytes_up, (_DOWN, _SESSION): network.bytes_down}
 
     def __call__(self, kind: str, host: str, amount: int) -> None:
         """Count bytes of a host, and of the session."""

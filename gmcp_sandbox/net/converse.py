@@ -40,11 +40,11 @@ HELLO_SECONDS = 15.0
 """For a ClientHello to be complete."""
 
 
-class Interception(msgspec.Struct, frozen=True):
+class Interception(msgspec.Struct):
     """How TLS flows are opened.
 
     Attributes:
-        wanted: Whether the profile wants it for a host and a port.
+        wanted: Whether the profile wants it for a host and a port; a reload puts another answer here.
         authority: Speaks for the hosts.
         trust: By which servers are verified.
         vault: Tokens that are put into requests.

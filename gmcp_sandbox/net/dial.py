@@ -59,6 +59,10 @@ class Dial:
         self._proxy = proxy
         self._seconds = rules.network.connect_seconds
 
+    def use(self, rules: HostRules) -> None:
+        """Go by other rules from the next dial on."""
+        self._rules = rules
+
     async def dial(self, target: Target) -> Dialled:
         """Return a connection to a target whose call is already allowed.
 

@@ -27,6 +27,7 @@ class Parts(msgspec.Struct, frozen=True):
     Attributes:
         count: Told of bytes: kind ("net.bytes_up", "net.bytes_down"), host, amount.
         event: Takes the end of each flow down.
+        adopt: Has all parts go by other rules about hosts.
     """
 
     policy: Policy
@@ -38,6 +39,7 @@ class Parts(msgspec.Struct, frozen=True):
     converse: Converse
     count: Callable[[str, str, int], None]
     event: Event
+    adopt: Callable[[Policy], None]
 
     def target(self, address: str, port: int) -> Target:
         """Return what a packet to this address is for."""

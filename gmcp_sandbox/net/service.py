@@ -30,6 +30,7 @@ from gmcp_sandbox.net.packets import ICMP6, Packet, PacketError, parse
 from gmcp_sandbox.net.parts import Parts
 from gmcp_sandbox.net.refusals import Refusals
 from gmcp_sandbox.net.tun import HEADER_BYTES
+from gmcp_sandbox.policy.network import Network as Policy
 
 _IGMP: Final = 2
 _NEIGHBOURS: Final = frozenset({*range(130, 138), 143})
@@ -135,6 +136,10 @@ class Network:
             self._refusals.denied(packet, data)
 
     # -------------------------------------------------------------------------------------------------- another epoch
+
+    def adopt(self, policy: Policy) -> None:
+        """Go by other rules about hosts from the next decision on. Whoever calls it begins a new epoch right after."""
+        self._parts.adopt(policy)
 
     def reconsider(self) -> None:
         """The policy's state has changed. From the moment that this returns, nothing that the agent sends is taken in

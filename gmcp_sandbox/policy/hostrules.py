@@ -171,8 +171,13 @@ class HostRules:
         return any(grant.names_special(address) for grant in grants)
 
     def budget(self, host: str) -> tuple[int | None, int | None]:
-        """Return how many bytes may go up to a host and come down from it; where grants differ, the larger holds."""
+        """Return how many bytes may go up to a host and come down from it; where grants differ, the larger holds.
+
+        A host that nothing grants is out of reach, and not for what it has spent.
+        """
         rules = [grant.rule for grant in self.grants(host)]
+        if not rules:
+            return None, None
         own = _largest(rule.bytes_up for rule in rules), _largest(rule.bytes_down for rule in rules)
         if self._above is None:
             return own

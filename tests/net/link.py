@@ -126,6 +126,7 @@ class Host:
     calls: list[ToolCall] = field(default_factory=list)
     events: list[tuple[str, dict]] = field(default_factory=list)
     counted: dict[tuple[str, str], int] = field(default_factory=dict)
+    adopted: list[Policy] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=lambda: {"198.18.0.9": "api.example.com"})
 
     def call(self, tool, object, args, *, label, pid=0, extent=None, content=None, derived=()):
@@ -173,6 +174,7 @@ class Host:
             converse=self.converse,
             count=self.count,
             event=self.event,
+            adopt=self.adopted.append,
         )
 
 

@@ -42,3 +42,19 @@ def test_counts_are_passed_on():
     count, _state = budgets(lambda *counted: heard.append(counted))
     count("net.bytes_up", "free.test", 7)
     assert heard == [("net.bytes_up", "free.test", 7)]
+
+
+def test_other_limits_hold_at_once_and_what_was_spent_stays_spent():
+    count, state = budgets()
+    count("net.bytes_up", "a.example.com", 60)
+    count.use(HostRules(Network((HostRule(("a.example.com",), WEB, bytes_up=50),), bytes_down=1000)))
+    count("net.bytes_up", "a.example.com", 1)
+    assert state.exhausted == {"a.example.com"}
+
+
+def test_a_host_that_is_granted_no_more_has_not_spent_its_budget():
+    """It would stay out of reach when a later reload grants it again."""
+    count, state = budgets()
+    count.use(HostRules(Network((HostRule(("free.test",), WEB),))))
+    count("net.bytes_up", "a.example.com", 10)
+    assert state.exhausted == frozenset()

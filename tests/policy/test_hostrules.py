@@ -80,7 +80,7 @@ def test_the_larger_budget_holds() -> None:
     )
     assert asked.budget("a.example.com") == (50, None)
     assert asked.budget("b.example.com") == (10, 20)
-    assert asked.budget("elsewhere.test") == (0, 0)
+    assert asked.budget("elsewhere.test") == (None, None)
 
 
 def test_a_name_that_is_spelt_out_is_never_odd() -> None:
