@@ -1,8 +1,7 @@
 """Each shipped principle against a real program that breaks it, and one that looks alike and does not.
 
-The profile grants everything that a profile can, so that the principles alone stand between. The four that are about
-hosts (secrets stay inside, internal addresses, bulk upload, scanning) are judged by `decide` here and by a monitor in
-tests/profiles/test_constitution.py; real connections join them in `CONNECTIONS` once sessions have a network.
+The profile grants everything that a profile can, so that the principles alone stand between. Those about hosts (secrets
+stay inside, internal addresses, bulk upload, scanning) are in test_internet_principles.py, with real connections.
 """
 
 from __future__ import annotations
@@ -31,9 +30,6 @@ label = "system"
 [[capabilities]]
 tools = ["fs.stat", "fs.list", "fs.read", "fs.write", "fs.create", "fs.delete", "fs.rename", "fs.setattr", "proc.exec"]
 labels = ["system", "private", "watched", "secret"]
-
-[[net.allow]]
-hosts = ["*", "10.0.0.0/8", "169.254.169.254", "192.0.2.0/24"]
 
 # The principles alone are asked about here.
 [probe]
@@ -131,26 +127,12 @@ def test_history_is_not_rewritten_but_goes_on(run):
     assert blamed == {"history-stays"}
 
 
-CONNECTIONS = {
-    "secrets-stay-inside": (
-        ["--taint", "secret", "net.connect", "host=example.com"],
-        ["net.connect", "host=example.com"],
-    ),
-    "no-internal-addresses": (["net.connect", "host=10.1.2.3"], ["net.connect", "host=192.0.2.7"]),
-    "no-internal-addresses ": (["net.connect", "host=169.254.169.254"], ["dns.resolve", "host=example.com"]),
-    "history-is-not-forced": (
-        ["proc.exec", "path=/usr/bin/git", "argv=git", "argv=push", "argv=--force-with-lease"],
-        ["proc.exec", "path=/usr/bin/git", "argv=git", "argv=push", "argv=origin"],
-    ),
-}
-"""Principle → (a question that breaks it, one that looks alike), until connections and command lines are judged."""
-
-
-@pytest.mark.parametrize("principle", CONNECTIONS)
-def test_principles_about_hosts_and_command_lines_as_decide_tells(box, principle):
+def test_forced_pushes_as_decide_tells(box):
+    """Until the command lines of what runs are judged: a session knows the program alone."""
     profile = str(box.base / "generous.toml")
     answers = []
-    for question in CONNECTIONS[principle]:
-        result = box.command("decide", "-p", profile, "--json", *question)
+    for last in ("--force-with-lease", "origin"):
+        words = ("path=/usr/bin/git", "argv=git", "argv=push", f"argv={last}")
+        result = box.command("decide", "-p", profile, "--json", "proc.exec", *words)
         answers.append((result.code, json.loads(result.out)["verdicts"][-1]["reason"]))
-    assert answers == [(1, f"constitution.{principle.strip()}"), (0, "constitution.ok")]
+    assert answers == [(1, "constitution.history-is-not-forced"), (0, "constitution.ok")]
