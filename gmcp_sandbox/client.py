@@ -71,6 +71,11 @@ class Client:
         """Return the descriptor, to wait on it."""
         return self._socket.fileno()
 
+    @property
+    def has_more(self) -> bool:
+        """True when something that came is not yet taken, so that waiting on the descriptor would wait too long."""
+        return bool(self._events) or b"\n" in self._data
+
     def status(self) -> dict[str, Any]:
         """Return what the session is doing."""
         return dict(self.call("status"))
@@ -85,6 +90,13 @@ class Client:
 
         found = self.call("content", ask=ask)
         return None if found is None else (base64.b64decode(found["base64"]), found["is_cut"])
+
+    def change(self, ask: int) -> tuple[bytes, bytes] | None:
+        """Return what the file says now and what it would say then; None when that cannot be told."""
+        import base64
+
+        found = self.call("change", ask=ask)
+        return None if found is None else (base64.b64decode(found["before"]), base64.b64decode(found["after"]))
 
     def answer(self, ask: int, *, allow: bool, pattern: str | None = None, by: str | None = None) -> None:
         """Answer a question; with a pattern, an allow holds for the rest of the session. Raises UsageError."""

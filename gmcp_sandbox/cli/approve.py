@@ -33,7 +33,7 @@ def register(subparsers: Subparsers) -> None:
         "--always", nargs="?", const="", metavar="PATTERN", help="write a grant into the profile as well"
     )
     parser.add_argument(
-        "--wait", action="store_true", help="list one session's questions (default: the newest) as they come"
+        "--wait", action="store_true", help="list questions as they come, also of sessions that start later"
     )
     parser.add_argument("--json", action="store_true", help="JSON lines")
     parser.set_defaults(run=run)
@@ -79,20 +79,21 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _wait(args: argparse.Namespace) -> int:
-    """Print each question of one session once, as it comes."""
+    """Print each question once, as it comes: of one session until it ends, of all until Ctrl-C."""
     import sys
 
-    from gmcp_sandbox.client import Client
+    from gmcp_sandbox.cli.waiting import Waiting
+    from gmcp_sandbox.monitor.statedir import StateDir
 
-    session = _running(args.session)[-1]
-    seen: set[int] = set()
-    with Client(str(session.path)) as client:
-        for questions in client.watch():
-            for question in questions:
-                if question["id"] not in seen:
-                    seen.add(question["id"])
+    only = None if args.session is None else _running(args.session)[0]
+    with Waiting(StateDir.open(), only) as waiting:
+        try:
+            while not waiting.is_over:
+                for session, question in waiting.poll():
                     _print_line(args, session, question)
-            sys.stdout.flush()
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            return 0
     return 0
 
 
@@ -154,9 +155,9 @@ def _print_line(args: argparse.Namespace, session: SessionDir, question: dict[st
 
 
 def _show(client: Client, session: SessionDir, question: dict[str, Any]) -> None:
-    """Print all that is known of a question: arguments, reasons, patterns, content."""
+    """Print all that is known of a question: arguments, reasons, patterns, and the change, else the content."""
     from gmcp_sandbox.audit.encode import encode
-    from gmcp_sandbox.cli.difference import shown_content
+    from gmcp_sandbox.cli.difference import shown_change, shown_content
     from gmcp_sandbox.cli.terminal import visible
 
     print(f"session {session.id}, question {question['id']}, call {question['seq']} of {visible(question['agent'])}")
@@ -167,6 +168,10 @@ def _show(client: Client, session: SessionDir, question: dict[str, Any]) -> None
         print(f"  {visible(layer)}: {visible(reason)}: {visible(detail)}")
     for number, pattern in enumerate(question["patterns"]):
         print(f"  {'--session' if number == 0 else '--pattern'} would cover: {visible(pattern)}")
+    change = client.change(question["id"])
+    if change is not None:
+        print(shown_change(*change))
+        return
     content = client.content(question["id"])
     if content is not None:
         print(shown_content(*content))

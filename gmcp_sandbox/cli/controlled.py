@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING
 import trio
 
 from gmcp_sandbox.errors import UsageError
+from gmcp_sandbox.monitor.changes import proposed
 from gmcp_sandbox.monitor.session import Ending
 
 if TYPE_CHECKING:
     from gmcp_sandbox.audit.encode import JSON
     from gmcp_sandbox.audit.writer import AuditWriter
+    from gmcp_sandbox.calls.call import ToolCall
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.cli.reloading import Reloading
     from gmcp_sandbox.policy.state import SessionState
 
 _SAMPLE_SECONDS = 2.0
 _SAMPLES = 6
+_LARGEST_SHOWN = 1 << 20
+"""Bytes of a file that a change is shown of."""
 
 
 class Controlled:
     """What the control socket reports and does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a session, each said by name
         self,
         prepared: Preparation,
         audit: AuditWriter,
@@ -34,12 +38,15 @@ class Controlled:
         *,
         end: Callable[[Ending], None],
         reloading: Reloading | None = None,
+        present: Callable[[str], tuple[bytes, bool] | None] = lambda path: None,
     ) -> None:
+        """`present` tells what an open file says now, and whether calls on it carry the whole file."""
         self._prepared = prepared
         self._audit = audit
         self._state = state
         self._end = end
         self._reloading = reloading
+        self._present = present
         self._started_ns = time.time_ns()
         self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)], maxlen=_SAMPLES)
 
@@ -70,6 +77,15 @@ class Controlled:
             "tier": state.tier.name.lower(),
             "epoch": state.epoch,
         }
+
+    def change(self, call: ToolCall) -> tuple[bytes, bytes] | None:
+        """Return what a file says now and would say after a call."""
+        found = self._present(call.object)
+        if found is None:
+            return None
+        before, is_whole = found
+        after = proposed(call, before, is_whole=is_whole)
+        return None if after is None or len(after) > _LARGEST_SHOWN else (before, after)
 
     async def reload(self) -> dict[str, JSON]:
         """Read the profile again."""

@@ -53,9 +53,10 @@ async def serve_control(sock: socket.socket, approvals: Approvals, controlled: C
 class TerminalQuestions:
     """Shows open questions on the user's terminal, through the front, and takes the answers that come from there."""
 
-    def __init__(self, approvals: Approvals, front: Channel) -> None:
+    def __init__(self, approvals: Approvals, front: Channel, session: str) -> None:
         self._approvals = approvals
         self._front = front
+        self._session = session
         self._shown: set[int] = set()
         approvals.watch(self._compare)
 
@@ -63,7 +64,7 @@ class TerminalQuestions:
         """Tell the front of questions that are new or over, without waiting: what does not go now goes later."""
         pending = {question.id: question for question in self._approvals.pending()}
         for number in sorted(pending.keys() - self._shown):
-            if self._front.offer("ask", question=_brief(pending[number])):
+            if self._front.offer("ask", question={**_brief(pending[number]), "session": self._session}):
                 self._shown.add(number)
         for number in sorted(self._shown - pending.keys()):
             self._front.offer("ask_over", id=number)

@@ -53,7 +53,8 @@ class Services:
         audit, approvals = self._assembled.audit, self._assembled.approvals
         reloading = Reloading(prepared, self._assembled, self._report)
         state = self._assembled.monitor.state
-        controlled = Controlled(prepared, audit, state, end=self._session.end, reloading=reloading)
+        present = self._assembled.filesystem.present
+        controlled = Controlled(prepared, audit, state, end=self._session.end, reloading=reloading, present=present)
         services: list[Service] = [
             self._serve_files,
             self._hear_init,
@@ -124,7 +125,7 @@ class Services:
 
     async def _hear_front(self) -> None:
         """Take the user's answers from the front; its end is the end of the session."""
-        questions = TerminalQuestions(self._assembled.approvals, self._report)
+        questions = TerminalQuestions(self._assembled.approvals, self._report, self._assembled.audit.session)
         while True:
             await trio.lowlevel.wait_readable(self._report.fileno())
             received = self._report.receive()

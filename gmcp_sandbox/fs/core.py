@@ -162,6 +162,18 @@ class Core:
             raise fail(errno.EACCES)
         return self.whole_content(node)[:size].ljust(size, b"\0") if size else b""
 
+    def present(self, path: str) -> tuple[bytes, bool] | None:
+        """Return what the file at a path says, and whether a guard judges it as a whole; for the person who is asked.
+
+        None where that is not certain: nothing that the kernel knows is there, or several objects are or were, or the
+        file is too long to be judged.
+        """
+        try:
+            found = [node for node in self.table.living() if node.is_file and self.permits.settle(node) == path]
+            return (self.whole_content(found[0]), found[0].guard is not None) if len(found) == 1 else None
+        except OSError:
+            return None
+
     async def in_thread(self, function: Callable[..., object], *args: object) -> None:
         """Run something that may wait for the disk beside the loop."""
         await trio.to_thread.run_sync(function, *args)

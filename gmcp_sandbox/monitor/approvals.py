@@ -173,6 +173,10 @@ class Approvals:
             if not one.answered.is_set()
         ]
 
+    def call(self, number: int) -> ToolCall:
+        """Return the call that is asked about. Raises UsageError."""
+        return self._find(number).call
+
     def content(self, number: int) -> bytes | None:
         """Return the beginning of what a call would write or send. Raises UsageError."""
         content = self._find(number).call.content

@@ -8,6 +8,7 @@ A request is `{"id": 1, "do": "status", â€¦}`, its reply `{"id": 1, "result": â€
 | `status` | | session, agent, profile, counts, rates, taint, tier, epoch, open questions |
 | `asks` | | the open questions |
 | `content` | `ask` | what the call would write or send, base64, and whether that is all |
+| `change` | `ask` | what the file says now and would say then (`before`, `after`, base64), or null |
 | `answer` | `ask`, `allow`, `pattern`? , `by`? | |
 | `watch` | | the open questions, then events |
 | `reload` | | reads the profile again; the old and new digest |
@@ -31,6 +32,7 @@ import msgspec
 import trio
 
 from gmcp_sandbox.audit.encode import JSON, encode
+from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.errors import SandboxError, UsageError
 from gmcp_sandbox.monitor.approvals import SHOWN_CONTENT, Approvals
 
@@ -45,6 +47,9 @@ class Session(Protocol):
 
     def status(self) -> dict[str, JSON]:
         """Return what `ps` shows."""
+
+    def change(self, call: ToolCall) -> tuple[bytes, bytes] | None:
+        """Return what a file says now and would say after a call; None where that cannot be told."""
 
     async def reload(self) -> dict[str, JSON]:
         """Read the profile again. Raises SandboxError, and keeps the old one, when it is wrong."""
@@ -158,6 +163,7 @@ class _Client:
             "status": self._status,
             "asks": self._asks,
             "content": self._content,
+            "change": self._change,
             "answer": self._answer,
             "watch": self._watch,
             "reload": self._reload,
@@ -184,6 +190,13 @@ class _Client:
             return None
         return {"base64": base64.b64encode(content).decode(), "is_cut": len(content) >= SHOWN_CONTENT}
 
+    async def _change(self, request: Request) -> JSON:
+        change = self._session.change(self._approvals.call(_number(request)))
+        if change is None:
+            return None
+        before, after = (base64.b64encode(side).decode() for side in change)
+        return {"before": before, "after": after}
+
     async def _answer(self, request: Request) -> JSON:
         if request.allow is None:
             raise UsageError("an answer says allow: true or false")
@@ -194,10 +207,10 @@ class _Client:
     async def _watch(self, _: Request) -> JSON:
         if not self._is_watching:
             self._is_watching = True
-            self._nursery.start_soon(self._tell_of_asks)
+            await self._nursery.start(self._tell_of_asks)  # what comes after the reply is told from here on
         return self._approvals.pending()
 
-    async def _tell_of_asks(self) -> None:
+    async def _tell_of_asks(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Send the open questions whenever they changed; several changes while sending are one."""
         changed = trio.Event()
 
@@ -205,6 +218,7 @@ class _Client:
             changed.set()
 
         self._approvals.watch(note)
+        task_status.started()
         try:
             while True:
                 await changed.wait()

@@ -57,7 +57,7 @@ class Prompt:
             *(f"  {_shown(reason)}: {_shown(detail)}" for _, reason, detail in question["reasons"]),
         ]
         if question.get("content_bytes") is not None:
-            show = f"gmcp-sandbox approve SESSION {self.id} --show"
+            show = f"gmcp-sandbox approve {_shown(question['session'])} {self.id} --show"
             lines.append(f"  {question['content_bytes']} bytes: {show} prints them")
         lines.append("  a  allow once          d  deny")
         for letter, pattern in zip("sw", self._patterns, strict=False):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,29 +167,45 @@ def test_a_question_is_shown_with_all_that_is_known_and_stays_open(
     assert len(desk.approvals.pending()) == 1
 
 
-def test_waiting_prints_each_question_once_until_the_session_ends(
-    sessions: Any, place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import threading
+@contextmanager
+def waiting(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `approve --wait`."""
+    command = [sys.executable, "-m", "gmcp_sandbox", "approve", "--wait", "--json", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
+
+def told(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return session and object of the next question."""
+    assert process.stdout is not None
+    question = json.loads(process.stdout.readline())
+    return question["session"], question["object"]
+
+
+def test_waiting_prints_each_question_once_until_the_session_ends(sessions: Any, place: Place) -> None:
     session, writer = sessions.make(os.getpid())
-    with Desk(session, writer, place.prepare("true")) as desk:
+    with waiting(session.id) as process:
+        with Desk(session, writer, place.prepare("true")) as desk:
+            desk.ask(delete("/ws/a"))
+            assert told(process) == (session.id, "/ws/a")
+            desk.ask(delete("/ws/b"))
+            assert told(process) == (session.id, "/ws/b")
+        assert process.wait(30) == 0
+
+
+def test_waiting_for_all_takes_in_sessions_that_start_later(sessions: Any, place: Place) -> None:
+    first, second = sessions.make(os.getpid()), sessions.make(os.getpid())
+    with Desk(*first, place.prepare("true")) as desk, waiting() as process:
         desk.ask(delete("/ws/a"))
-        waiting = threading.Thread(target=approve, args=("--wait", "--json"))
-        waiting.start()
-        with Client(str(session.path)) as client:
-            for questions in client.watch():
-                if len(questions) == 1:
-                    desk.ask(delete("/ws/b"))
-                else:
-                    break
-        said: list[str] = []
-        while len(said) < 2:
-            said += capsys.readouterr().out.splitlines()
-    waiting.join(30)
-    assert not waiting.is_alive()
-    assert [json.loads(line)["object"] for line in said] == ["/ws/a", "/ws/b"]
-    assert capsys.readouterr().out == ""
+        assert told(process) == (first[0].id, "/ws/a")
+        with Desk(*second, place.prepare("true")) as later:
+            later.ask(delete("/ws/b"))
+            assert told(process) == (second[0].id, "/ws/b")
+        desk.ask(delete("/ws/c"))
+        assert told(process) == (first[0].id, "/ws/c")
 
 
 @pytest.mark.needs("sandbox")

@@ -30,7 +30,7 @@ class Terminal:
     def __init__(self, nursery: Any) -> None:
         self.approvals = Approvals((), deadline_seconds=60, clock=lambda: 5)
         self.front, self.ours = Channel.pair()
-        self.questions = TerminalQuestions(self.approvals, self.ours)
+        self.questions = TerminalQuestions(self.approvals, self.ours, "7f3a2b1c")
         self.granted: list[bool] = []
         self._nursery = nursery
 

@@ -56,12 +56,14 @@ class Screen:
 
 
 @contextmanager
-def on_a_terminal(sandbox, *command, size=(33, 99), **how):
+def on_a_terminal(sandbox, *command, size=(33, 99), options=(), **how):
     master, terminal = pty.openpty()
     try:
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal, **how}
-        with sandbox.start("--", *command, env={"TERM": "xterm-256color"}, has_terminal=True, **streams) as running:
+        with sandbox.start(
+            *options, "--", *command, env={"TERM": "xterm-256color"}, has_terminal=True, **streams
+        ) as running:
             yield Screen(running, master, terminal)
     finally:
         os.close(master)

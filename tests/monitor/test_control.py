@@ -25,6 +25,9 @@ class Session:
     def status(self):
         return {"session": "0123abcd"}
 
+    def change(self, call):
+        return (b"old\n", b"new\xff\n") if call.content else None
+
     async def reload(self):
         raise UsageError("it is wrong", cause="line 3", hint="mend it")
 
@@ -71,6 +74,8 @@ async def test_a_program_lists_and_answers(served, desk, nursery):
             by_tool = {one["tool"]: one for one in client.asks()}
             assert client.content(by_tool["fs.write"]["id"]) == (b"content\xff", False)
             assert client.content(by_tool["fs.delete"]["id"]) is None
+            assert client.change(by_tool["fs.write"]["id"]) == (b"old\n", b"new\xff\n")
+            assert client.change(by_tool["fs.delete"]["id"]) is None
             client.answer(by_tool["fs.delete"]["id"], allow=True, by="bot")
             client.answer(by_tool["fs.write"]["id"], allow=False)
             assert client.asks() == []

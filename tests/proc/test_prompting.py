@@ -8,6 +8,7 @@ from gmcp_sandbox.proc.prompting import Prompt, Reply
 
 QUESTION = {
     "id": 3,
+    "session": "7f3a2b1c",
     "agent": "coder",
     "tool": "fs.delete",
     "object": "/ws/\x1b[2Ja",
@@ -27,7 +28,7 @@ def test_the_text_shows_what_is_asked_and_steers_no_terminal(prompt):
     text = prompt.text()
     assert "fs.delete  /ws/\\x1b[2Ja" in text
     assert "constitution.ask-me: a person decides" in text
-    assert "/ws/**" in text and "12 bytes: gmcp-sandbox approve SESSION 3 --show" in text
+    assert "/ws/**" in text and "12 bytes: gmcp-sandbox approve 7f3a2b1c 3 --show" in text
     assert "\x1b" not in text
     assert "\n" not in text.replace("\r\n", "")
 
