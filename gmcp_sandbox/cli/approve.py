@@ -121,6 +121,7 @@ def _find(client: Client, number: int) -> dict[str, Any]:
 
 
 def _answer(args: argparse.Namespace, client: Client, session: SessionDir, question: dict[str, Any]) -> None:
+    from gmcp_sandbox.cli.terminal import visible
     from gmcp_sandbox.errors import UsageError
 
     pattern = args.pattern
@@ -131,7 +132,11 @@ def _answer(args: argparse.Namespace, client: Client, session: SessionDir, quest
     elif args.always:
         pattern = args.always
     client.answer(question["id"], allow=not args.deny, pattern=None if args.deny else pattern, by="approve")
-    if args.always is not None and not args.deny:
+    if args.deny:
+        print("denied")
+        return
+    print("allowed once" if pattern is None else f"allowed for this session: {visible(pattern)}")
+    if args.always is not None:
         from gmcp_sandbox.cli.granting import write_grant
 
         print(f"written to {write_grant(session, question, pattern)}")

@@ -198,10 +198,10 @@ def test_waiting_prints_each_question_once_until_the_session_ends(sessions: Any,
 
 def test_waiting_for_all_takes_in_sessions_that_start_later(sessions: Any, place: Place) -> None:
     first, second = sessions.make(os.getpid()), sessions.make(os.getpid())
-    with Desk(*first, place.prepare("true")) as desk, waiting() as process:
+    with Desk(first[0], first[1], place.prepare("true")) as desk, waiting() as process:
         desk.ask(delete("/ws/a"))
         assert told(process) == (first[0].id, "/ws/a")
-        with Desk(*second, place.prepare("true")) as later:
+        with Desk(second[0], second[1], place.prepare("true")) as later:
             later.ask(delete("/ws/b"))
             assert told(process) == (second[0].id, "/ws/b")
         desk.ask(delete("/ws/c"))

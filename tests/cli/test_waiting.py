@@ -17,9 +17,9 @@ def polled(waiting: Waiting) -> list[tuple[str, str]]:
 
 def test_questions_come_once_and_a_session_that_ends_disturbs_no_other(sessions: Any, place: Place) -> None:
     one, two, dead = (sessions.make(os.getpid()) for _ in range(3))
-    with Waiting(StateDir.open()) as waiting, Desk(*one, place.prepare("true")) as desk:
+    with Waiting(StateDir.open()) as waiting, Desk(one[0], one[1], place.prepare("true")) as desk:
         desk.ask(delete("/ws/a"))
-        with Desk(*two, place.prepare("true")) as other:
+        with Desk(two[0], two[1], place.prepare("true")) as other:
             other.ask(delete("/ws/b"))
             assert sorted(polled(waiting)) == sorted([(one[0].id, "/ws/a"), (two[0].id, "/ws/b")])
             other.ask(delete("/ws/c"))
