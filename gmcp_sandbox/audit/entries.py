@@ -60,6 +60,14 @@ class CallEntry(_Record, frozen=True, kw_only=True, tag="call", omit_defaults=Tr
     content: tuple[str, int] | None = None
     ref: int | None = None
 
+    @property
+    def telling(self) -> tuple[str | None, str | None]:
+        """Layer and reason that stand out: of a denial, else of the last layer with one for its allow (an approved ask)."""
+        if self.layer is not None or isinstance(self.verdicts, int):
+            return self.layer, self.reason
+        named = [one for one in self.verdicts if isinstance(one, list) and len(one) > 2 and one[2] != f"{one[0]}.ok"]
+        return (str(named[-1][0]), str(named[-1][2])) if named else (None, None)
+
 
 class AgainEntry(_Record, frozen=True, kw_only=True, tag="again", omit_defaults=True):
     """A decision equal to the one of record `ref`."""

@@ -24,7 +24,7 @@ from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
 from gmcp_sandbox.errors import AuditError
 
 NAME = "index.sqlite"
-_VERSION = 1
+_VERSION = 2
 _PATHS = tuple(tool.value for tool in Tool if tool.startswith(("fs.", "proc.")))
 _HOSTS = tuple(sorted(tool.value for tool in NETWORK_TOOLS))
 _SCHEMA = """

@@ -92,7 +92,7 @@ class Intake:
         self._next_call += 1
         place = (call, self._session, self._segment, entry.seq, offset)
         about = (entry.tool, self._object(entry.object), self._object(target) if isinstance(target, str) else None)
-        self._new_calls.append((*place, *about, entry.label, entry.outcome, entry.layer, entry.reason))
+        self._new_calls.append((*place, *about, entry.label, entry.outcome, *entry.telling))
         self._new_records.append((call, entry.seq, entry.at, entry.pid, offset))
 
     def _object(self, text: str) -> int:

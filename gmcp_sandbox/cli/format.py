@@ -67,6 +67,8 @@ def _decision(entry: CallEntry, painter: Painter) -> str:
     line += visible(_arguments(entry.args))
     if is_denied:
         line += "  " + painter.paint(visible(_reason(entry)), "yellow")
+    elif entry.telling[1] is not None:
+        line += "  " + painter.paint(visible(_reason(entry)), "dim")
     return line
 
 
@@ -86,10 +88,12 @@ def _arguments(args: dict[str, JSON]) -> str:
 
 
 def _reason(entry: CallEntry) -> str:
-    reason = entry.reason or "denied"
-    last = entry.verdicts[-1] if isinstance(entry.verdicts, tuple) and entry.verdicts else None
-    detail = last[3] if isinstance(last, list) and len(last) > 3 else ""
-    return f"{reason}: {detail}" if detail else reason
+    layer, reason = entry.telling
+    reason = reason or "denied"
+    verdicts = entry.verdicts if isinstance(entry.verdicts, tuple) else ()
+    details = [one[3] for one in verdicts if isinstance(one, list) and len(one) > 3 and one[0] == layer]
+    text = f"{reason}: {details[-1]}" if details and details[-1] else reason
+    return text if entry.score is None else f"{text}, score {entry.score:.2f}"
 
 
 def _other(at_ns: int, word: str, what: str, painter: Painter) -> str:

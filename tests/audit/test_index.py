@@ -125,3 +125,18 @@ def test_names_that_are_no_text_are_found(index, log_parts, tmp_path):
     writer.close()
     index.take_in(SESSION, str(directory))
     assert seqs(index, directory.parent, Condition(path="/ws/*DROP TABLE*")) == [1]
+
+
+def test_an_ask_that_was_approved_is_found_by_its_reason(index, tmp_path):
+    """It is an allowed call: the record has no deciding layer."""
+    log = tmp_path / SESSION
+    log.mkdir()
+    asked = '["constitution","allow","constitution.ask_approved","constitution.keep-files: approve"]'
+    head = '{"kind":"call","seq":%d,"at":%d,"pid":9,"tool":"fs.delete","object":"/ws/a","args":{},"label":"workspace",'
+    tail = '"outcome":"allow","verdicts":["schema","trust",%s],"us":3,"epoch":1,"hash":"00"}'
+    lines = [head % (1, 1) + tail % asked, head % (2, 2) + tail % '["probe","allow","probe.ok","model",-3.5]']
+    (log / "audit.jsonl").write_text("\n".join(lines) + "\n")
+    index.take_in(SESSION, str(log))
+    assert index.count(Condition(reason="constitution.*")) == 1
+    assert index.count(Condition(layer="constitution", outcome="allow")) == 1
+    assert index.count(Condition(reason="*")) == 1

@@ -142,7 +142,8 @@ def test_always_is_written_into_the_profile(
     approve(desk.session.id, "1", "--always", *words)
     desk.settle()
     assert desk.answers["/ws/a"].is_granted
-    assert capsys.readouterr().out == f"written to {own}\n"
+    pattern = words[0] if words else "/ws/a"
+    assert capsys.readouterr().out == f"allowed for this session: {pattern}\nwritten to {own}\n"
     assert own.read_text().endswith(
         f'[[approvals.grants]]\nreasons = ["constitution.keep-files"]\ntools = ["fs.delete"]\nobjects = {covered}\n'
     )
