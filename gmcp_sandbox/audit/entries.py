@@ -62,7 +62,7 @@ class CallEntry(_Record, frozen=True, kw_only=True, tag="call", omit_defaults=Tr
 
     @property
     def telling(self) -> tuple[str | None, str | None]:
-        """Layer and reason that stand out: of a denial, else of the last layer with one for its allow (an approved ask)."""
+        """Layer and reason that stand out: of a denial, else of the last layer that says why (`ask_approved`)."""
         if self.layer is not None or isinstance(self.verdicts, int):
             return self.layer, self.reason
         named = [one for one in self.verdicts if isinstance(one, list) and len(one) > 2 and one[2] != f"{one[0]}.ok"]
