@@ -24,22 +24,47 @@ def register(subparsers: Subparsers) -> None:
     """Add the command."""
     from gmcp_sandbox.cli import audit_query, audit_verify
 
-    parser = subparsers.add_parser("audit", help="verify, show and query the record of sessions", allow_abbrev=False)
+    parser = subparsers.add_parser(
+        "audit",
+        help="verify, show and query the record of sessions",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit verify   (is the newest session's log whole?)",
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    verify = actions.add_parser("verify", help="prove that a log is whole: 0 it is, 1 it is broken", allow_abbrev=False)
+    verify = actions.add_parser(
+        "verify",
+        help="prove that a log is whole: 0 it is, 1 it is broken",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit verify 7f3a",
+    )
     verify.add_argument("which", nargs="?", metavar="SESSION|FILE", help=_WHICH)
     verify.add_argument("--key", metavar="HEX|FILE", help="public key that must have signed it (see `audit key`)")
     verify.add_argument("--json", action="store_true", help="one JSON object")
     verify.set_defaults(run=audit_verify.run_verify)
-    key = actions.add_parser("key", help="print the public key that your logs are signed with", allow_abbrev=False)
+    key = actions.add_parser(
+        "key",
+        help="print the public key that your logs are signed with",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit key > me.pub   (then elsewhere: audit verify ./logs/7f3a2b1c --key me.pub)",
+    )
     key.set_defaults(run=audit_verify.run_key)
-    show = actions.add_parser("show", help="print the records of a log", allow_abbrev=False)
+    show = actions.add_parser(
+        "show",
+        help="print the records of a log",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit show 7f3a --denied",
+    )
     show.add_argument("which", nargs="?", metavar="SESSION|FILE", help=_WHICH)
     show.add_argument("--json", action="store_true", help="JSON lines, repeats in full")
     show.add_argument("--limit", type=count, metavar="N", help="only the last N")
     add_selection(show)
     show.set_defaults(run=run_show)
-    query = actions.add_parser("query", help="find decisions in all logs", allow_abbrev=False)
+    query = actions.add_parser(
+        "query",
+        help="find decisions in all logs",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit query --since 7d --denied --path '*/.ssh/*'",
+    )
     audit_query.add_conditions(query)
     query.add_argument("--limit", type=count, metavar="N", help="only the last N")
     query.add_argument("--count", action="store_true", help="print how many there are")
@@ -51,13 +76,23 @@ def register(subparsers: Subparsers) -> None:
 def _register_upkeep(actions: Subparsers) -> None:
     from gmcp_sandbox.cli import audit_query
 
-    export = actions.add_parser("export", help="write logs as JSON lines or CSV", allow_abbrev=False)
+    export = actions.add_parser(
+        "export",
+        help="write logs as JSON lines or CSV",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit export --all --format csv -o calls.csv",
+    )
     export.add_argument("which", nargs="?", metavar="SESSION|FILE", help=_WHICH)
     export.add_argument("--all", action="store_true", help="every session")
     export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default: jsonl")
     export.add_argument("-o", "--output", metavar="FILE", help="a new file (default: standard output)")
     export.set_defaults(run=audit_query.run_export)
-    prune = actions.add_parser("prune", help="remove the logs of the oldest ended sessions", allow_abbrev=False)
+    prune = actions.add_parser(
+        "prune",
+        help="remove the logs of the oldest ended sessions",
+        allow_abbrev=False,
+        epilog="Example: gmcp-sandbox audit prune --keep-bytes 1GiB --dry-run",
+    )
     prune.add_argument("--keep-bytes", type=size, default=KEEP_BYTES, metavar="SIZE", help="default: 4GiB")
     prune.add_argument("--keep-days", type=count, metavar="N", help="remove what ended before, whatever its size")
     prune.add_argument("--dry-run", action="store_true", help="only say what would be removed")

@@ -33,6 +33,7 @@ def register(subparsers: Subparsers) -> None:
         "completion",
         help="print a completion script for a shell",
         description="Print a completion script. Install it with:\n  " + "\n  ".join(_INSTALL.values()),
+        epilog="Example: gmcp-sandbox completion bash",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -23,6 +23,7 @@ def register(subparsers: Subparsers) -> None:
         "doctor",
         help="check what this host can enforce",
         description="Check what this host can enforce. Ends with 0 when `exec` would work, else with 1.",
+        epilog="Example: gmcp-sandbox doctor",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line and finding")
     parser.set_defaults(run=run)

@@ -105,6 +105,7 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gmcp-sandbox",
         description="Run an AI agent where every system call that matters is a judged, recorded tool call.",
+        epilog="Example: gmcp-sandbox exec agent.py   (then: gmcp-sandbox tail, in another terminal)",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"gmcp-sandbox {__version__}")

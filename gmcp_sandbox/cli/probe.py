@@ -41,22 +41,31 @@ def register(subparsers: Subparsers) -> None:
         "probe",
         help="show, ask and measure the semantic gate's model",
         description="Show, ask and measure the model of the semantic gate.",
-        epilog='Rows: {"id": 1, "tool": "proc.exec", "args": {"command": "ls"}, "label": 0}; optional: "content",\n'
+        epilog="Example: gmcp-sandbox probe info\n"
+        'Rows: {"id": 1, "tool": "proc.exec", "args": {"command": "ls"}, "label": 0}; optional: "content",\n'
         '"context" with "task", "label" and "taint", "pair", "source".',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-p", "--profile", help="use this profile's thresholds (default: the model's own)")
     parser.add_argument("--model", metavar="DIR", help="another model than the installed one")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    info = verbs.add_parser("info", help="which model this is and what was measured")
+    info = verbs.add_parser(
+        "info", help="which model this is and what was measured", epilog="Example: gmcp-sandbox probe info --json"
+    )
     info.add_argument("--json", action="store_true", help="one JSON object")
     info.set_defaults(run=run_info)
-    score = verbs.add_parser("score", help="score calls")
+    score = verbs.add_parser(
+        "score", help="score calls", epilog="Example: gmcp-sandbox probe score --jsonl calls.jsonl"
+    )
     score.add_argument(
         "--jsonl", metavar="FILE", required=True, help="rows, one JSON object a line; - for standard input"
     )
     score.set_defaults(run=run_score)
-    evaluate = verbs.add_parser("eval", help="measure on rows that say what they are")
+    evaluate = verbs.add_parser(
+        "eval",
+        help="measure on rows that say what they are",
+        epilog="Example: gmcp-sandbox probe eval rows.jsonl --wrong",
+    )
     evaluate.add_argument("files", metavar="FILE", nargs="+", help="rows with label 1 (dangerous) or 0")
     evaluate.add_argument("--at", type=float, metavar="SCORE", help="stop from this score on (default: where it asks)")
     evaluate.add_argument("--wrong", action="store_true", help="list the rows that come out wrong, too")

@@ -16,7 +16,9 @@ _PATIENCE_SECONDS = 0.5
 
 def register(subparsers: Subparsers) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("ps", help="list sessions", allow_abbrev=False)
+    parser = subparsers.add_parser(
+        "ps", help="list sessions", allow_abbrev=False, epilog="Example: gmcp-sandbox ps --all"
+    )
     parser.add_argument("-a", "--all", action="store_true", help="those that ended, too")
     parser.add_argument("--json", action="store_true", help="JSON lines")
     parser.set_defaults(run=run)

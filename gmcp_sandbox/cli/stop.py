@@ -15,7 +15,9 @@ _KILLED_MS = 5000
 
 def register(subparsers: Subparsers) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("stop", help="end a running session", allow_abbrev=False)
+    parser = subparsers.add_parser(
+        "stop", help="end a running session", allow_abbrev=False, epilog="Example: gmcp-sandbox stop 7f3a --timeout 30"
+    )
     parser.add_argument("session", metavar="SESSION", help="beginning of its id")
     parser.add_argument("--kill", action="store_true", help="kill its supervisor when it has not ended in time")
     parser.add_argument(

@@ -26,6 +26,7 @@ def register(subparsers: Subparsers) -> None:
         help="show which kernel request becomes which tool call",
         description="Show the mediation table: every FUSE operation, packet class, system-call family and tree, and "
         "which tool call it becomes or why it is no effect.",
+        epilog="Example: gmcp-sandbox tools fs.read",
     )
     parser.add_argument("tool", nargs="?", metavar="TOOL", help="only what concerns this tool, for example fs.read")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schemas of the calls instead")

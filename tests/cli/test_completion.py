@@ -16,6 +16,24 @@ def test_every_command_and_option_is_known():
     assert "--since" in {name for name, _ in found[("audit", "query")].options}
 
 
+@pytest.mark.parametrize("place", places(), ids=lambda place: " ".join(place.path) or "-")
+def test_each_shell_is_told_of_every_command_and_option(place):
+    """What the parsers know is what a shell offers, at every place, in all three scripts."""
+    words = [name for name, _ in (*place.commands, *place.options)]
+    bash, zsh, fish = (make(places()) for make in (bash_script, zsh_script, fish_script))
+    path = " ".join(place.path)
+    if words:
+        assert f"        '{path}') words='{' '.join(words)}' ;;" in bash.splitlines()
+        (line,) = [line for line in zsh.splitlines() if line.startswith(f"        ('{path}') candidates=(")]
+        assert all(f"'{word}:" in line for word in words)
+    condition = "".join(f"__fish_seen_subcommand_from {word}; and " for word in place.path).removesuffix("; and ")
+    here = [line for line in fish.splitlines() if f"-n '{condition or '__fish_use_subcommand'}" in line]
+    for name, _ in place.commands:
+        assert any(f" -a {name} " in line for line in here)
+    for option, _ in place.options:
+        assert any(f" -l {option[2:]} " in line for line in here)
+
+
 def complete_in_bash(script, line):
     """Return what bash would offer at the end of a command line."""
     words = line.split(" ")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import argparse
 import importlib
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gmcp_sandbox import __version__
-from gmcp_sandbox.cli.main import COMMANDS, INTERRUPTED, PIPE_CLOSED, Command, command_word, main
+from gmcp_sandbox.cli.main import COMMANDS, INTERRUPTED, PIPE_CLOSED, Command, build_parser, command_word, main
 from gmcp_sandbox.errors import SandboxError
 
 COMMAND_MODULE = """
@@ -116,6 +119,37 @@ def test_every_command_has_its_module_and_help(word: str, capsys: pytest.Capture
     assert callable(importlib.import_module(COMMANDS[word].module).register)
     assert main([word, "--help"]) == 0
     assert f"usage: gmcp-sandbox {word}" in capsys.readouterr().out
+
+
+def parsers() -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """Yield every command and subcommand: the words that lead to it, and its parser; the program itself first."""
+
+    def walk(
+        path: tuple[str, ...], parser: argparse.ArgumentParser
+    ) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+        yield path, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, child in action.choices.items():
+                    yield from walk((*path, name), child)
+
+    yield (), build_parser(None)
+    for word in COMMANDS:
+        yield from (found for found in walk((), build_parser(word)) if found[0][:1] == (word,))
+
+
+@pytest.mark.parametrize(("path", "parser"), [pytest.param(*each, id=" ".join(each[0]) or "-") for each in parsers()])
+def test_every_help_has_an_example_that_is_a_command(
+    path: tuple[str, ...], parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = next((line for line in (parser.epilog or "").splitlines() if line.startswith("Example: ")), None)
+    assert example is not None, f"{' '.join(path)} --help has no example"
+    program, *words = shlex.split(example.removeprefix("Example: ").partition("   (")[0].partition(" > ")[0])
+    assert program == "gmcp-sandbox"
+    assert tuple(words[: len(path)]) == path
+    build_parser(command_word(words)).parse_args(words)
+    assert main([*path, "--help"]) == 0
+    assert "Example: gmcp-sandbox" in capsys.readouterr().out
 
 
 def test_only_the_chosen_command_is_imported() -> None:
