@@ -42,6 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from scripts.benchlib.network import main as measure_network
 
         return measure_network(words[1:])
+    if words[:1] == ["audit"]:
+        from scripts.benchlib.records import main as measure_records
+
+        return measure_records(words[1:])
+    if words[:1] == ["tail"]:
+        from scripts.benchlib.tailing import main as measure_tail
+
+        return measure_tail(words[1:])
     args = _parser().parse_args(words)
     if args.list:
         print("\n".join(f"{group}: {', '.join(items)}" for group, items in GROUPS.items()))
@@ -66,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Compare native, bubblewrap and this sandbox, one after the other in every round; shows medians. "
-        "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox.",
+        "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox; `scripts/bench audit` "
+        "verifies and asks a log of a million records; `scripts/bench tail` tells what a tail costs a busy session.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each world has its turn (default: 5)")
     parser.add_argument("--only", action="append", choices=names, metavar="ITEM", help="an item or group; see --list")
