@@ -22,8 +22,6 @@ _WHICH = "a session (beginning of its id; default: the newest) or a log file or 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command."""
-    from gmcp_sandbox.cli import audit_query, audit_verify
-
     parser = subparsers.add_parser(
         "audit",
         help="verify, show and query the record of sessions",
@@ -31,6 +29,14 @@ def register(subparsers: Subparsers) -> None:
         epilog="Example: gmcp-sandbox audit verify   (is the newest session's log whole?)",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _register_proofs(actions)
+    _register_questions(actions)
+    _register_upkeep(actions)
+
+
+def _register_proofs(actions: Subparsers) -> None:
+    from gmcp_sandbox.cli import audit_verify
+
     verify = actions.add_parser(
         "verify",
         help="prove that a log is whole: 0 it is, 1 it is broken",
@@ -48,6 +54,11 @@ def register(subparsers: Subparsers) -> None:
         epilog="Example: gmcp-sandbox audit key > me.pub   (then elsewhere: audit verify ./logs/7f3a2b1c --key me.pub)",
     )
     key.set_defaults(run=audit_verify.run_key)
+
+
+def _register_questions(actions: Subparsers) -> None:
+    from gmcp_sandbox.cli import audit_query
+
     show = actions.add_parser(
         "show",
         help="print the records of a log",
@@ -70,7 +81,6 @@ def register(subparsers: Subparsers) -> None:
     query.add_argument("--count", action="store_true", help="print how many there are")
     query.add_argument("--json", action="store_true", help="JSON lines")
     query.set_defaults(run=audit_query.run_query)
-    _register_upkeep(actions)
 
 
 def _register_upkeep(actions: Subparsers) -> None:

@@ -38,8 +38,10 @@ def _follow(session: SessionDir, colour: str, over: int) -> NoReturn:
     """Print until the front says that all is over; never return."""
     from gmcp_sandbox.audit.query import Follower
     from gmcp_sandbox.cli.format import text_line
+    from gmcp_sandbox.cli.processes import WATCHERS_NICE
     from gmcp_sandbox.cli.terminal import Painter
 
+    os.nice(WATCHERS_NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     poller = select.poll()

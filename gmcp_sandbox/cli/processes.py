@@ -6,14 +6,19 @@ signal can reach a later process of the same number.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gmcp_sandbox.monitor.statedir import SessionDir
+
+WATCHERS_NICE = 10
+"""Of whoever shows what is decided: what is late is not lost, and a session must not pay for being watched."""
 
 
 class Watch:
@@ -77,3 +82,15 @@ def by_start(sessions: list[SessionDir]) -> list[SessionDir]:
         return 0 if meta is None else meta.started_ns
 
     return sorted(sessions, key=started)
+
+
+@contextlib.contextmanager
+def stepping_back() -> Iterator[None]:
+    """Let whoever is watched go first on the processor, for as long as we watch."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(before, WATCHERS_NICE))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):  # an ordinary user's step back is for good
+            os.setpriority(os.PRIO_PROCESS, 0, before)

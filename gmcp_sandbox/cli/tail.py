@@ -37,6 +37,13 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print decisions until the session's log is sealed, the session is gone, or Ctrl-C."""
+    from gmcp_sandbox.cli.processes import stepping_back
+
+    with stepping_back():
+        return _follow(args)
+
+
+def _follow(args: argparse.Namespace) -> int:
     import sys
 
     from gmcp_sandbox.audit.query import Follower

@@ -5,7 +5,7 @@ import signal
 
 import msgspec
 
-from gmcp_sandbox.cli.processes import Watch, by_start
+from gmcp_sandbox.cli.processes import WATCHERS_NICE, Watch, by_start, stepping_back
 
 
 def test_a_watch_lasts_as_long_as_the_process(sessions):
@@ -44,3 +44,11 @@ def test_sessions_come_in_the_order_in_which_they_started(sessions):
     first, second, silent = (sessions.make()[0] for _ in range(3))
     (silent.path / "meta.json").unlink()
     assert by_start([second, silent, first]) == [silent, first, second]
+
+
+def test_who_watches_lets_others_go_first() -> None:
+    child = os.fork()
+    if child == 0:
+        with stepping_back():
+            os._exit(os.getpriority(os.PRIO_PROCESS, 0))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) >= WATCHERS_NICE

@@ -42,6 +42,30 @@ async def test_prospective_content(begin: Begin, ws: Path) -> None:
         agent.core.resized(node, 1 << 30)
 
 
+async def test_what_a_file_says_now_is_told_for_the_person_who_is_asked(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_bytes(b"now")
+    (ws / "config").write_bytes(b"[core]\n")
+    agent = begin()
+    assert agent.core.present("/ws/f") is None  # nothing that the kernel knows
+    await agent.open("/ws/f")
+    await agent.open("/ws/config")
+    assert agent.core.present("/ws/f") == (b"now", False)
+    assert agent.core.present("/ws/config") == (b"[core]\n", agent.core.permits.guard_for("/ws/config") is not None)
+    (ws / "f").write_bytes(b"x" * (2 << 20))
+    assert agent.core.present("/ws/f") is None
+
+
+async def test_a_decoy_in_the_place_of_an_open_file_is_not_shown_for_it(begin: Begin, ws: Path) -> None:
+    """The agent holds one file open, takes its name away, and puts a harmless one there: which one is written to?"""
+    (ws / "f").write_bytes(b"the one that is open")
+    agent = begin()
+    await agent.open("/ws/f", os.O_RDWR)
+    await agent.unlink("/ws/f")
+    await agent.create("/ws/f", b"decoy")
+    await agent.open("/ws/f")
+    assert agent.core.present("/ws/f") is None
+
+
 async def test_closing_gives_every_descriptor_back(begin: Begin, ws: Path) -> None:
     (ws / "d").mkdir()
     (ws / "d" / "f").write_text("")
