@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 
 from gmcp_sandbox.audit.encode import JSON, encode
 from gmcp_sandbox.audit.entries import CallEntry, Entry, EventEntry, GenesisEntry, SealEntry
@@ -44,11 +45,17 @@ def text_line(entry: Entry, painter: Painter, *, with_date: bool = False) -> str
 
 def clock_time(at_ns: int) -> str:
     """Return the local time of day, or the bare number when it is no time."""
+    second = _second(at_ns // 1_000_000_000)
+    return str(at_ns) if second is None else f"{second}.{at_ns % 1_000_000_000 // 1_000_000:03d}"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str | None:
+    """Return the local time of day, None when it is no time; a busy session has thousands of records in one second."""
     try:
-        moment = datetime.datetime.fromtimestamp(at_ns // 1_000_000_000).astimezone()
+        return f"{datetime.datetime.fromtimestamp(seconds).astimezone():%H:%M:%S}"
     except (ValueError, OverflowError, OSError):
-        return str(at_ns)
-    return f"{moment:%H:%M:%S}.{at_ns % 1_000_000_000 // 1_000_000:03d}"
+        return None
 
 
 def date_of(at_ns: int) -> str:

@@ -108,9 +108,10 @@ def _tail(command: Sequence[str], environment: dict[str, str], *, is_wanted: boo
 
 def _wait_until_asleep(pid: int) -> None:
     """Return when a process has used no processor time for a while: it has started, and waits for news."""
-    used = -1
-    while used != (used := _ticks(pid)) or used < 5:
-        subprocess.run(["sleep", "0.3"], check=True)
+    seen = [0]
+    while len(seen) < 5 or len(set(seen[-4:])) > 1 or seen[-1] < 5:
+        seen.append(_ticks(pid))
+        subprocess.run(["sleep", "0.2"], check=True)
 
 
 def _family(pid: int) -> list[int]:
