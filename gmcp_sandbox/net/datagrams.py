@@ -157,20 +157,25 @@ class Datagrams:
 
     async def _open(self, flow: UdpFlow) -> bool:
         """Judge, find the address, connect. Refuse where that fails, and stay so for a while."""
-        try:
-            code = 0 if await self._is_allowed(flow.target) else errno.EACCES
-            if not code:
+        code = 0 if await self._is_allowed(flow.target) else errno.EACCES
+        if not code:
+            try:
                 flow.address = await self._parts.locator.locate(flow.target)
                 flow.sock = _connected(flow.address, flow.target.port)
-        except DialError as error:
-            code = error.errno
-        except OSError as error:
-            code = error.errno or errno.EHOSTUNREACH
+            except DialError as error:
+                code = self._cannot(flow.target, error.errno, error.reason)
+            except OSError as error:
+                code = self._cannot(flow.target, error.errno or errno.EHOSTUNREACH, "unreachable")
         if code:
             flow.refusal = code
             self._refusals.failed(*flow.first, code)
             await trio.sleep(_REFUSED_SECONDS)
         return not code
+
+    def _cannot(self, target: Target, code: int, why: str) -> int:
+        """Write down that an allowed flow goes nowhere; return its error."""
+        self._parts.event("dial_failed", protocol="udp", host=target.host, port=target.port, errno=code, why=why)
+        return code
 
     async def _is_allowed(self, target: Target) -> bool:
         mediator = self._parts.mediator

@@ -1,11 +1,12 @@
-"""ICMP echo: each is a judged call, sent by a socket of the host that needs no right, and answered as it was.
+"""ICMP echo: each is a judged call, sent by a socket of the host that needs no right, and answered with its answer.
 
 The host decides who may open such sockets (icmp(7), ping_group_range); where nobody may, an allowed echo finds the
-network unreachable.
+network unreachable, and the record says why. What echoes carry counts as bytes of their host, as it does in any flow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
@@ -20,7 +21,7 @@ from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.net import packets
 from gmcp_sandbox.net.gateway import Gateway
 from gmcp_sandbox.net.oddities import Oddities
-from gmcp_sandbox.net.packets import Packet
+from gmcp_sandbox.net.packets import Control, Packet, PacketError
 from gmcp_sandbox.net.parts import Parts
 from gmcp_sandbox.net.refusals import Refusals
 from gmcp_sandbox.net.types import DialError
@@ -57,39 +58,64 @@ class Echoes:
 
     async def _live(self, packet: Packet, data: bytes, scope: trio.CancelScope) -> None:
         scope.deadline = trio.current_time() + _SECONDS
+        host = self._parts.target(packet.destination, 0).host
         try:
             with scope:
-                target = self._parts.target(packet.destination, 0)
-                mediator = self._parts.mediator
-                call = mediator.call(Tool.NET_SEND, target.host, NetSend("icmp"), label=NETWORK)
-                if (await mediator.mediate(call)).is_allowed:
-                    await _ping(await self._parts.locator.locate(target), packet)
-                    self._gateway.to_agent(packets.echo_reply(packet))
-                else:
-                    self._refusals.failed(packet, data, errno.EACCES)
+                await self._ask(host, packet, data)
         except AuditError:
             pass  # no record, no effect; the monitor ends the session
         except DialError as error:
-            self._refusals.failed(packet, data, error.errno)
+            self._fail(host, packet, data, error)
         except OSError as error:
-            is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
-            self._refusals.failed(packet, data, errno.ENETUNREACH if is_forbidden else errno.EHOSTUNREACH)
+            self._fail(host, packet, data, _as_dial_error(error))
         finally:
             self._waiting.discard(scope)
 
+    async def _ask(self, host: str, packet: Packet, data: bytes) -> None:
+        mediator = self._parts.mediator
+        call = mediator.call(Tool.NET_SEND, host, NetSend("icmp"), label=NETWORK)
+        if not (await mediator.mediate(call)).is_allowed:
+            self._refusals.failed(packet, data, errno.EACCES)
+            return
+        assert packet.icmp is not None
+        address = await self._parts.locator.locate(self._parts.target(packet.destination, 0))
+        with _socket_to(address) as sock:
+            self._parts.count("net.bytes_up", host, len(packet.icmp.payload))
+            answer = await _ping(sock, packet.icmp)
+        self._parts.count("net.bytes_down", host, len(answer))
+        with contextlib.suppress(PacketError):  # longer than a packet of the other family can carry
+            self._gateway.to_agent(packets.echo_reply(packet, answer))
 
-async def _ping(address: str, packet: Packet) -> None:
-    """Send the echo on and wait for its answer. Raises OSError when it cannot be sent, or cannot arrive."""
-    asked = packet.icmp
-    assert asked is not None
+    def _fail(self, host: str, packet: Packet, data: bytes, error: DialError) -> None:
+        self._parts.event("dial_failed", host=host, protocol="icmp", errno=error.errno, why=error.reason)
+        self._refusals.failed(packet, data, error.errno)
+
+
+def _as_dial_error(error: OSError) -> DialError:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return DialError(errno.ENETUNREACH, "ping_not_permitted")
+    return DialError(errno.EHOSTUNREACH, "unreachable")
+
+
+def _socket_to(address: str) -> socket.socket:
+    """Return a socket for echoes to one address. Raises OSError where this user may have none."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol) as sock:
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol)
+    try:
         sock.connect((address, 0))
-        # The kernel puts an identifier of its own and the checksum in (icmp(7)).
-        sock.send(_ECHO.pack(_REQUESTS[family], 0, 0, 0, asked.sequence) + asked.payload)
-        while True:
-            await trio.lowlevel.wait_readable(sock)
-            answer = sock.recv(65536)
-            if len(answer) >= _ECHO.size and _ECHO.unpack_from(answer)[4] == asked.sequence:
-                return
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+async def _ping(sock: socket.socket, asked: Control) -> bytes:
+    """Send the echo on; return what its answer carries. Raises OSError when it cannot be sent, or cannot arrive."""
+    # The kernel puts an identifier of its own and the checksum in (icmp(7)).
+    sock.send(_ECHO.pack(_REQUESTS[sock.family], 0, 0, 0, asked.sequence) + asked.payload)
+    while True:
+        await trio.lowlevel.wait_readable(sock)
+        answer = sock.recv(65536)
+        if len(answer) >= _ECHO.size and _ECHO.unpack_from(answer)[4] == asked.sequence:
+            return answer[_ECHO.size :]

@@ -269,16 +269,18 @@ def udp(source: Endpoint, destination: Endpoint, payload: bytes) -> bytes:
     return _built(source.address, destination.address, UDP, body, 6)
 
 
-def echo_reply(packet: Packet) -> bytes:
-    """Return the answer to a ping.
+def echo_reply(packet: Packet, payload: bytes) -> bytes:
+    """Return the answer to a ping, with what the answer carries.
 
     Raises:
-        PacketError: The packet is none.
+        PacketError: The packet is none, or the answer is too long for its family.
     """
     asked = packet.icmp
     if asked is None or not asked.is_echo_request(packet.version):
         raise PacketError("no echo request")
-    body = _ICMP.pack(0 if packet.version == 4 else 129, 0, 0, asked.identifier, asked.sequence) + asked.payload
+    if len(payload) > _LONGEST - (8 if packet.version == 6 else 28):
+        raise PacketError("payload too long")
+    body = _ICMP.pack(0 if packet.version == 4 else 129, 0, 0, asked.identifier, asked.sequence) + payload
     return _built(packet.destination, packet.source, ICMP if packet.version == 4 else ICMP6, body, 2)
 
 

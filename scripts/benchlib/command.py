@@ -50,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from scripts.benchlib.tailing import main as measure_tail
 
         return measure_tail(words[1:])
+    if words[:1] == ["net-long"]:
+        from scripts.benchlib.netlong import main as watch_network
+
+        return watch_network(words[1:])
     args = _parser().parse_args(words)
     if args.list:
         print("\n".join(f"{group}: {', '.join(items)}" for group, items in GROUPS.items()))
@@ -74,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Compare native, bubblewrap and this sandbox, one after the other in every round; shows medians. "
-        "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox; `scripts/bench audit` "
+        "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox; `scripts/bench net-long` "
+        "watches the memory of a long transfer beside many open flows; `scripts/bench audit` "
         "verifies and asks a log of a million records; `scripts/bench tail` tells what a tail costs a busy session.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each world has its turn (default: 5)")

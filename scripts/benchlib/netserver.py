@@ -20,7 +20,7 @@ def bulk(sock: socket.socket) -> None:
         if line.startswith(b"\0down"):
             for _ in range(int(line.split()[1])):
                 sock.sendall(BLOCK)
-        elif line:
+        elif line.endswith(b"\n"):  # else a flow that was only held open
             left, buffer = int(line.split()[1]) << 20, bytearray(1 << 20)
             while left and (got := sock.recv_into(buffer)):
                 left -= got

@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
     """Measure and print. Ends with 0 also where an aim is missed: this is no test."""
     args = _parser().parse_args(argv)
     values: Values = {name: {} for name in ITEMS}
-    with _furnished(args.gmcp) as (commands, env, workspace):
+    with furnished(args.gmcp, HERE / "netclient.py") as (commands, env, workspace):
         for number in range(args.rounds):
             turn = number % len(commands)
             for world in [*list(commands)[turn:], *list(commands)[:turn]]:
@@ -108,13 +108,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _furnished(gmcp: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, str], Path]]:
-    """Make the namespaces, the server and a workspace; yield the words that lead into each world."""
+def furnished(gmcp: Path, client: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, str], Path]]:
+    """Make the namespaces, the server and a workspace with the client; yield the words that lead into each world."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT) as name, internet() as net:
         workspace = Path(name)
         workspace.chmod(0o755)
         (workspace / "work").mkdir()
-        shutil.copy(HERE / "netclient.py", workspace / "work")
+        shutil.copy(client, workspace / "work")
         (workspace / "bench.toml").write_text(PROFILE)
         with _server(net):
             sandbox = [str(gmcp), "exec", "-p", str(workspace / "bench.toml"), "--name", "bench", "--"]

@@ -162,11 +162,13 @@ def test_a_reset_is_not_answered():
 def test_a_ping_is_answered(wrap, kind, answer):
     protocol = 1 if wrap is ipv4 else 58
     asked = parse(wrap(struct.pack("!BBHHH", kind, 0, 0, 7, 3) + b"payload", protocol=protocol))
-    reply = packets.echo_reply(asked)
-    assert parse(reply).icmp == packets.Control(answer, 0, 7, 3, b"payload")
+    reply = packets.echo_reply(asked, b"what came back")
+    assert parse(reply).icmp == packets.Control(answer, 0, 7, 3, b"what came back")
     assert is_sound(reply)
     with pytest.raises(PacketError):
-        packets.echo_reply(parse(reply))
+        packets.echo_reply(parse(reply), b"")
+    with pytest.raises(PacketError):
+        packets.echo_reply(asked, bytes(65528))
 
 
 @pytest.mark.parametrize(("code", "in_v4", "in_v6"), [("port", 3, 4), ("host", 1, 3), ("admin", 13, 1), ("net", 0, 0)])
@@ -244,7 +246,7 @@ def test_hostile_bytes_give_a_packet_or_the_error(made):
         found = parse(made)
     except PacketError:
         return
-    for answer in (packets.tcp_reset, packets.echo_reply):
+    for answer in (packets.tcp_reset, lambda packet: packets.echo_reply(packet, b"x")):
         try:
             parse(answer(found))
         except PacketError:
