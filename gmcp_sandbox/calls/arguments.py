@@ -104,7 +104,7 @@ class NetConnect(Arguments, frozen=True):
 
     port: int
     address: str | None = None
-    raw: Literal["unknown", "server_first", "silent", "upgrade", "connect"] | None = None
+    raw: Literal["unknown", "server_first", "silent", "upgrade", "connect", "http2"] | None = None
     """None: open it. Else why the open flow is about to carry bytes that are neither TLS nor HTTP."""
 
 

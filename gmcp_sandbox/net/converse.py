@@ -2,6 +2,7 @@
 
     first bytes ─► TLS ──► tls.hello ──► raw to the relay, or opened and served as HTTP
                 ├► HTTP ─► http.request, each
+                ├► HTTP/2 in plain text ─► the right to raw bytes, or told to speak HTTP/1.1
                 └► neither, or the server speaks first, or nobody ─► the right to raw bytes
 
 Guarantees:
@@ -26,6 +27,7 @@ from gmcp_sandbox.net.credentials import Vault
 from gmcp_sandbox.net.exchange import Raw
 from gmcp_sandbox.net.hello import Hello, HelloError, read_hello
 from gmcp_sandbox.net.http import HttpFlow
+from gmcp_sandbox.net.http2 import REFUSAL, is_servers_preface
 from gmcp_sandbox.net.questions import Questions, RawCause
 from gmcp_sandbox.net.shuttle import shuttle
 from gmcp_sandbox.net.side import Side, SideIdle, SideLost
@@ -113,6 +115,8 @@ class _Flow:
 
     async def _begin(self) -> str | HandOff:
         cause = await self._first_word()
+        if cause == "http2":
+            return await self._http2()
         if cause is not None:
             return await self._raw(cause)
         if self.agent.is_ended or self.upstream.is_ended:
@@ -122,6 +126,8 @@ class _Flow:
             return await self._http()
         if kind is Kind.TLS:
             return await self._tls()
+        if kind is Kind.HTTP2:
+            return await self._http2()
         return await self._raw("unknown")
 
     # ------------------------------------------------------------------------------------------------- the first word
@@ -137,7 +143,9 @@ class _Flow:
             await self.agent.fill()
             return None
         await self.upstream.fill()
-        return None if self.upstream.is_ended else "server_first"
+        if self.upstream.is_ended:
+            return None
+        return "http2" if is_servers_preface(self.upstream.buffered) else "server_first"
 
     async def _kind(self) -> Kind:
         with trio.move_on_after(SNIFF_SECONDS):
@@ -151,6 +159,13 @@ class _Flow:
 
     async def _raw(self, cause: RawCause) -> str | HandOff:
         return self._hand_off() if await self._questions.may_be_raw(cause) else "denied"
+
+    async def _http2(self) -> str | HandOff:
+        if await self._questions.may_be_raw("http2"):
+            return self._hand_off()
+        self.agent.take()
+        await self.agent.say_last(REFUSAL)
+        return "refused"
 
     def _hand_off(self) -> HandOff:
         return HandOff(self.agent.take(), self.upstream.take(), self.upstream.sent, self.agent.sent)

@@ -19,7 +19,7 @@ from gmcp_sandbox.net.requests import Request
 from gmcp_sandbox.net.types import Target
 
 Scheme = Literal["http", "https"]
-RawCause = Literal["unknown", "server_first", "silent", "upgrade", "connect"]
+RawCause = Literal["unknown", "server_first", "silent", "upgrade", "connect", "http2"]
 _NO_METHOD = "UNKNOWN"
 """In the record of a request whose request line has no meaning; no server knows it."""
 

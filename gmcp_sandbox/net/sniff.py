@@ -1,15 +1,17 @@
-"""What the first bytes of an agent are the beginning of: TLS, HTTP/1, or neither.
+"""What the first bytes of an agent are the beginning of: TLS, HTTP/1, HTTP/2 in plain text, or neither.
 
 Guarantees:
 - `sniff` is total over byte strings; `None` means that more bytes are needed, and at most `MAX_LINE` are ever needed.
-- Only what begins like a request line of HTTP/1.0 or 1.1 is HTTP. HTTP/0.9, HTTP/2 with prior knowledge and protocols
-  that look alike (`EHLO …`, git's own) are neither: a profile has to say `raw` for them.
+- Only what begins like a request line of HTTP/1.0 or 1.1 is HTTP. HTTP/0.9 and protocols that look alike (`EHLO …`,
+  git's own) are neither: a profile has to say `raw` for them, and for HTTP/2.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+
+from gmcp_sandbox.net.http2 import PREFACE_LINE
 
 MAX_LINE = 16 << 10
 """A line that begins like a request and is longer is taken for one, and refused where it is parsed."""
@@ -20,6 +22,7 @@ class Kind(enum.Enum):
 
     TLS = "tls"
     HTTP = "http"
+    HTTP2 = "http2"
     OTHER = "other"
 
 
@@ -35,6 +38,8 @@ def sniff(data: bytes) -> Kind | None:
         return _sniff_tls(data)
     line, newline, _ = data.partition(b"\n")
     if newline:
+        if line == PREFACE_LINE:
+            return Kind.HTTP2
         is_request = _BEGINNING.fullmatch(line) is not None and _VERSION.search(line) is not None
         return Kind.HTTP if is_request else Kind.OTHER
     if _BEGINNING.fullmatch(line) is None:

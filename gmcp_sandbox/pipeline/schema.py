@@ -174,7 +174,7 @@ def _connect(args: Arguments) -> bool:
     return _is_port(to.port) and (to.address is None or is_host(to.address)) and to.raw in _RAW
 
 
-_RAW = frozenset({None, "unknown", "server_first", "silent", "upgrade", "connect"})
+_RAW = frozenset({None, "unknown", "server_first", "silent", "upgrade", "connect", "http2"})
 
 
 def _send(args: Arguments) -> bool:

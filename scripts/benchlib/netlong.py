@@ -1,7 +1,7 @@
 """`scripts/bench net-long`: many open flows and a transfer of many minutes, and the memory of each process meanwhile.
 
-Half of the flows are HTTP and stay with the supervisor, half are opaque and go to the relay. One transfer each way runs
-at a given rate, requests go round over the HTTP flows, and connections come and go. Needs root, like `bench net`.
+Half of the flows are HTTP and stay with the supervisor, half are opaque and go to the relay. A transfer each way runs at
+a given rate, requests go round over the HTTP flows, and connections come and go. Needs root, like `bench net`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench net-long", description=__doc__)
     parser.add_argument("--seconds", type=int, default=600, help="how long the transfer takes (default: 600)")
     parser.add_argument("--flows", type=int, default=500, help="open flows beside it (default: 500)")
-    parser.add_argument("--rate", type=float, default=2.0, help="MiB/s in each direction (default: 2)")
+    parser.add_argument("--rate", type=float, default=2.0, help="MiB/s down, and an eighth of it up (default: 2)")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two looks (default: 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--gmcp", type=Path, default=ROOT / ".venv/bin/gmcp-sandbox", help="the program to measure")

@@ -1,6 +1,6 @@
 """What runs inside the sandbox for `scripts/bench net-long`: open flows, a slow transfer each way, requests, connects.
 
-Only the standard library; the file is copied into the workspace. Arguments: seconds, open flows, MiB/s each way.
+Only the standard library; the file is copied into the workspace. Arguments: seconds, open flows, MiB/s down.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ REQUEST = b"GET /hello HTTP/1.1\r\nHost: web.example.com:7180\r\n\r\n"
 TICK = 0.1
 CONNECT_EVERY = 5
 """Ticks."""
+UP = 1 / 8
+"""Of the rate: the default constitution asks somebody after 256 MiB to one host in an hour."""
 
 
 def connected(port: int) -> socket.socket:
@@ -57,12 +59,13 @@ class Transfers:
         self._down, self._up = connected(BULK), connected(BULK)
         self._down.sendall(b"\0down %d\n" % mib)
         self._up.sendall(b"\0up %d\n" % mib)
-        self._block = bytes(per_tick)
+        self._per_tick = per_tick
+        self._block = bytes(int(per_tick * UP))
         self.down = self.up = 0
 
     def go_on(self) -> None:
         """Move one tick's worth of bytes."""
-        left = len(self._block)
+        left = self._per_tick
         while left and (part := self._down.recv(left)):
             left -= len(part)
             self.down += len(part)

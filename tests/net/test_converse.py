@@ -4,6 +4,7 @@ import pytest
 
 from gmcp_sandbox.calls.arguments import NetConnect, TlsHello
 from gmcp_sandbox.net.converse import SILENT_SECONDS, first_of
+from gmcp_sandbox.net.http2 import REFUSAL
 from gmcp_sandbox.net.types import Closing, HandOff, Target
 from tests.net.hellos import extension, message, names, real_hello, records
 from tests.net.talk import Door, pair, read_all, talk
@@ -63,7 +64,7 @@ async def test_an_encrypted_hello_is_stated():
     assert door.args[0].ech
 
 
-@pytest.mark.parametrize("words", [b"EHLO a\r\n", b"\0\1\2\3", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /\r\n"])
+@pytest.mark.parametrize("words", [b"EHLO a\r\n", b"\0\1\2\3", b"GET /\r\n"])
 async def test_what_is_neither_needs_the_right_to_raw_bytes(words):
     async with talk(door := Door()) as ends:
         await ends.agent.send_all(words)
@@ -73,6 +74,37 @@ async def test_what_is_neither_needs_the_right_to_raw_bytes(words):
     async with talk(Door(raw=True)) as ends:
         await ends.agent.send_all(words)
         assert await ends.end() == HandOff(up=words)
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)
+
+
+async def test_http2_in_plain_text_needs_the_right_to_raw_bytes():
+    async with talk(door := Door()) as ends:
+        await ends.agent.send_all(PREFACE)
+        assert await read_all(ends.agent) == REFUSAL
+        await ends.agent.aclose()
+        assert await ends.closing() == "refused"
+        assert await read_all(ends.server) == b""
+    assert [call.args for call in door.calls] == [NetConnect(80, "198.18.0.1", "http2")]
+    async with talk(Door(raw=True)) as ends:
+        await ends.agent.send_all(PREFACE)
+        assert await ends.end() == HandOff(up=PREFACE)
+
+
+async def test_http2_is_known_by_a_server_that_does_not_wait_for_its_client():
+    settings = REFUSAL[:9]
+    async with talk(door := Door()) as ends:
+        await ends.server.send_all(settings)
+        assert await read_all(ends.agent) == REFUSAL
+        await ends.agent.send_all(PREFACE)
+        await ends.agent.aclose()
+        assert await ends.closing() == "refused"
+        assert await read_all(ends.server) == b""
+    assert [call.args for call in door.calls] == [NetConnect(80, "198.18.0.1", "http2")]
+    async with talk(Door(raw=True)) as ends:
+        await ends.server.send_all(settings)
+        assert await ends.end() == HandOff(down=settings)
 
 
 async def test_a_server_that_speaks_first_needs_the_right_to_raw_bytes():
