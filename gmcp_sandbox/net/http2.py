@@ -19,7 +19,9 @@ _TEXT: Final = b"gmcp-sandbox: speak HTTP/1.1 here"
 
 def is_servers_preface(data: bytes) -> bool:
     """True when a server's first bytes are a SETTINGS frame (RFC 9113, 3.4): it need not wait for its client."""
-    return len(data) >= 9 and data[3:9] == bytes((_SETTINGS, 0, 0, 0, 0, 0)) and int.from_bytes(data[:3], "big") % 6 == 0
+    return (
+        len(data) >= 9 and data[3:9] == bytes((_SETTINGS, 0, 0, 0, 0, 0)) and int.from_bytes(data[:3], "big") % 6 == 0
+    )
 
 
 def _frame(kind: int, payload: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Run a program as if the tests' internet were the only one: `in_internet.py PID FOLDER -- PROGRAM ARG…`, as root.
 
-The program is in the network namespace of PID, and sees FOLDER's resolv.conf, hosts and nsswitch.conf in the place of
-the machine's own, in a private mount namespace that ends with it.
+The program is in the network namespace of PID, and sees FOLDER's resolv.conf, hosts, nsswitch.conf and passwd in the
+place of the machine's own, in a private mount namespace that ends with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gmcp_sandbox import kernel
 
-FILES = ("resolv.conf", "hosts", "nsswitch.conf")
+FILES = ("resolv.conf", "hosts", "nsswitch.conf", "passwd")
 
 
 def main(words: list[str]) -> None:

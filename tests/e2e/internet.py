@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import SECONDS, Result, Sandbox
+from tests.e2e.harness import ORDINARY_UID, SECONDS, Result, Sandbox
 from tests.e2e.upstream import HOST_V4, HOST_V6, MANY, SILENT, UNREACHABLE
 from tests.net.certificates import TestAuthority
 
@@ -25,6 +25,7 @@ WEB, WEB6, METADATA, PRIVATE = "203.0.113.7", "2001:db8::7", "169.254.169.254", 
 ZONE = {
     "web.example.com": [[WEB, WEB6]],
     "other.example.com": [[WEB]],
+    "names.example.com": [["203.0.113.53"]],
     "four.example.com": [[WEB]],
     "six.example.com": [[WEB6]],
     "many.example.com": [list(MANY)],
@@ -94,6 +95,7 @@ def _furnish(folder: Path) -> None:
     (folder / "resolv.conf").write_text("nameserver 203.0.113.53\noptions timeout:1 attempts:2\n")
     (folder / "hosts").write_text("127.0.0.1 localhost\n")
     (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+    (folder / "passwd").write_text(_users())
     (folder / "zone.json").write_text(json.dumps(ZONE))
     authority = TestAuthority()
     (folder / "ca.pem").write_bytes(authority.pem)
@@ -101,6 +103,14 @@ def _furnish(folder: Path) -> None:
     (folder / "web.example.com.pem").rename(folder / "server.pem")
     _make_repository(folder / "www" / "git" / "project.git")
     _make_index(folder / "www" / "simple" / "tinypackage")
+
+
+def _users() -> str:
+    """Return the machine's users, the tests' own among them: ssh(1) runs for nobody whom it cannot name."""
+    users = Path("/etc/passwd").read_text()
+    if any(line.split(":")[2:3] == [str(ORDINARY_UID)] for line in users.splitlines()):
+        return users
+    return f"{users}ada:x:{ORDINARY_UID}:{ORDINARY_UID}::/home/ada:/bin/sh\n"
 
 
 def _make_repository(path: Path) -> None:

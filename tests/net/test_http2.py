@@ -26,7 +26,13 @@ def test_the_refusal_is_a_servers_preface_and_a_goaway():
 def test_a_servers_preface_is_known_by_its_settings():
     assert is_servers_preface(REFUSAL)
     assert is_servers_preface(b"\0\0\x06\4\0\0\0\0\0" + bytes(6))
-    for other in (b"", b"\0\0\0\4\1\0\0\0\0", b"\0\0\5\4\0\0\0\0\0" + bytes(5), b"SSH-2.0-x\r\n", b"\0\0\0\4\0\0\0\0\1"):
+    for other in (
+        b"",
+        b"\0\0\0\4\1\0\0\0\0",
+        b"\0\0\5\4\0\0\0\0\0" + bytes(5),
+        b"SSH-2.0-x\r\n",
+        b"\0\0\0\4\0\0\0\0\1",
+    ):
         assert not is_servers_preface(other)
 
 
