@@ -1,7 +1,7 @@
 """`scripts/bench net-long`: many open flows and a transfer of many minutes, and the memory of each process meanwhile.
 
-Half of the flows are HTTP and stay with the supervisor, half are opaque and go to the relay. A transfer each way runs at
-a given rate, requests go round over the HTTP flows, and connections come and go. Needs root, like `bench net`.
+Half of the flows are HTTP and stay with the supervisor, half are opaque and go to the relay. A transfer each way runs
+at a given rate, requests go round over the HTTP flows, and connections come and go. Needs root, like `bench net`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
 @contextmanager
 def furnished(gmcp: Path, client: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, str], Path]]:
     """Make the namespaces, the server and a workspace with the client; yield the words that lead into each world."""
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT) as name, internet() as net:
+    (ROOT / ".bench").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="net-", dir=ROOT / ".bench") as name, internet() as net:
         workspace = Path(name)
         workspace.chmod(0o755)
         (workspace / "work").mkdir()
