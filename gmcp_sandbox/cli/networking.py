@@ -58,7 +58,9 @@ def build_network(
         dns=NameServer(monitor, names),
         dialer=dial,
         locator=dial,
-        converse=Conversation(monitor, interception=interception, idle=policy.idle_seconds),
+        converse=Conversation(
+            monitor, interception=interception, is_ruled=rules.rules_requests, idle=policy.idle_seconds
+        ),
         count=count,
         event=audit.event,
         adopt=adopt,

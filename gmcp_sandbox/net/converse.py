@@ -59,17 +59,24 @@ class Interception(msgspec.Struct):
 
 
 class Conversation:
-    """The application layer of a session; called once for each flow."""
+    """The application layer of a session; called once for each flow.
+
+    Args:
+        is_ruled: Whether the profile has rules about single requests to a host and port.
+        idle: Seconds after which a silent flow is closed.
+    """
 
     def __init__(
         self,
         mediator: Mediator,
         *,
         interception: Interception | None = None,
+        is_ruled: Callable[[str, int], bool] = lambda host, port: False,
         idle: float = 3600.0,
     ) -> None:
         self._mediator = mediator
         self._interception = interception
+        self._is_ruled = is_ruled
         self._idle = idle
 
     async def __call__(
@@ -80,7 +87,8 @@ class Conversation:
             Side(agent, idle=self._idle, count=lambda size: moved(0, size)),
             Side(upstream, idle=self._idle, count=lambda size: moved(size, 0)),
         )
-        flow = _Flow(Questions(self._mediator, target), (agent, upstream), sides, self._interception)
+        questions = Questions(self._mediator, target, is_ruled=self._is_ruled(target.host, target.port))
+        flow = _Flow(questions, (agent, upstream), sides, self._interception)
         started = trio.current_time()
         how = await flow.run()
         if isinstance(how, HandOff):

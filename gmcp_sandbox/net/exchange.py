@@ -2,7 +2,8 @@
 
 The answer is read while the body is still on its way, because a server may answer early (100 Continue, 413). The
 connection is kept only when both messages have ended where their heads said so. Nothing is passed on that was not read
-as HTTP and written anew; after an allowed Upgrade or CONNECT, what follows is `Raw`.
+as HTTP and written anew; after an allowed Upgrade or CONNECT, what follows is `Raw`. Trailers of a request are left
+out: they come when it is judged already, and some servers take them for fields of its head.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gmcp_sandbox.net.side import Side, SideIdle, SideLost
 MOST_INTERIM = 64
 """Interim responses to one request."""
 _FRAMING = frozenset({"content-length", "transfer-encoding", "host", "connection", "upgrade"})
-"""Fields that no trailer may bring."""
+"""Fields that no trailer of an answer may bring."""
 
 
 class Raw(msgspec.Struct, frozen=True):
@@ -103,7 +104,7 @@ class Exchange:
             raise MisplacedInBody
         mode = self._request.framing.mode
         framed = frame(mode, payload)
-        return framed + frame_end(mode, _allowed_trailers(self._body)) if self._body.is_done else framed
+        return framed + frame_end(mode) if self._body.is_done else framed
 
     async def _answer_while_sending(self, first: bytes) -> bool | Raw:
         """Send the body beside the answer. Whoever fails first stops the other; only values leave the nursery."""

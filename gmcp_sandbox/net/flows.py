@@ -8,13 +8,17 @@
 Invariants:
 - A connection is open only for a flow that was ready, once.
 - A repeated SYN of a flow is no new call: it is held in place of the first, or let in to meet its connection.
-- There are never more than `most` flows, and never more than `most_half_open` that no connection has come of.
+- There are never more than `most` flows, and never more than `most_half_open` that no connection may yet come of.
+- A silent flow is none of either: it costs a line here, so that hosts which do not answer do not use up the room of
+  those that do. Of too many the oldest is forgotten; should its SYN come once more, it is a new call.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+MOST_SILENT: Final = 1024
 
 
 class FlowKey(NamedTuple):
@@ -62,15 +66,16 @@ class _Flow:
 class FlowTable:
     """All flows of one session."""
 
-    def __init__(self, most: int, most_half_open: int) -> None:
+    def __init__(self, most: int, most_half_open: int, most_silent: int = MOST_SILENT) -> None:
         self._most = most
         self._most_half_open = most_half_open
+        self._most_silent = most_silent
         self._flows: dict[FlowKey, _Flow] = {}
         self._silent: dict[FlowKey, _Flow] = {}  # of equal time-outs, so in the order in which they expire
         self._half_open = 0
 
     def __len__(self) -> int:
-        return len(self._flows)
+        return len(self._flows) - len(self._silent)
 
     def stage(self, key: FlowKey) -> Stage | None:
         """Return how far a flow has come, or None when there is none."""
@@ -92,7 +97,7 @@ class FlowTable:
         return Answer.HOLD
 
     def _begin(self, key: FlowKey, sequence: int, frame: bytes) -> Answer:
-        if len(self._flows) >= self._most:
+        if len(self._flows) - len(self._silent) >= self._most:
             return Answer.REFUSE
         if self._half_open >= self._most_half_open:
             return Answer.WAIT
@@ -122,6 +127,9 @@ class FlowTable:
         flow = self._flows[key]
         assert flow.stage is Stage.JUDGED
         flow.stage, flow.expires, flow.frame = Stage.SILENT, until, b""
+        self._half_open -= 1
+        if len(self._silent) >= self._most_silent:
+            self.close(next(iter(self._silent)))
         self._silent[key] = flow
 
     def close(self, key: FlowKey) -> bytes:
@@ -129,7 +137,7 @@ class FlowTable:
         flow = self._flows.pop(key, None)
         if flow is None:
             return b""
-        if flow.stage is not Stage.OPEN:
+        if flow.stage in (Stage.JUDGED, Stage.READY):
             self._half_open -= 1
         self._silent.pop(key, None)
         return flow.frame

@@ -3,6 +3,9 @@
 Requests are answered one after the other, pipelined ones too; the next one is read when the last answer has been
 passed on. What is refused gets an answer of our own at once, and ends the flow: 403 for what the profile does not
 allow, 400 for what cannot be passed on, 502 for a server that cannot be reached or understood.
+
+A server that does not read a body would take it for the next request, which nobody has judged. So a request with a body
+is the last on its connection, but for the methods whose bodies servers do read, where no rule is about requests.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ HEAD_SECONDS = 60.0
 """For a head to be complete, from its first byte."""
 QUIET_SECONDS = 0.05
 """For which the next request is awaited before the server is watched as well; most come at once."""
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 PLACEHOLDER = "placeholder"
 """The fault of a request that carries a placeholder where its token does not belong."""
 
@@ -124,6 +128,8 @@ class HttpFlow:
         if not await self._questions.may_request(request, self._scheme):
             raise _forbidden()
         await self._ask_raw(request)
+        if request.has_body and (self._questions.is_ruled or request.method not in _WITH_BODY):
+            request = msgspec.structs.replace(request, keeps=False)
         if self.upstream is None:
             self.upstream = await self._connect()
         written = write_request(request, self._host_of(request), injected.fields)

@@ -25,11 +25,16 @@ _NO_METHOD = "UNKNOWN"
 
 
 class Questions:
-    """Asks about one flow."""
+    """Asks about one flow.
 
-    def __init__(self, mediator: Mediator, target: Target) -> None:
+    Args:
+        is_ruled: The profile has rules about single requests to the flow's host.
+    """
+
+    def __init__(self, mediator: Mediator, target: Target, *, is_ruled: bool = False) -> None:
         self._mediator = mediator
         self.target = target
+        self.is_ruled = is_ruled
 
     async def may_greet(self, hello: Hello) -> bool:
         """Whether this ClientHello may go on: the name that it asks for is the one that the flow is bound to."""

@@ -67,6 +67,11 @@ class Request(msgspec.Struct, frozen=True):
     upgrade: str | None
 
     @property
+    def has_body(self) -> bool:
+        """True when bytes follow the head."""
+        return _has_body(self.framing)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the fields in lower case, for the tool call."""
         return tuple(field.key for field in self.fields)

@@ -147,6 +147,11 @@ class HostRules:
             return True
         return any(grant.rule.intercept and grant.covers_port(port, "tcp") for grant in self.grants(host))
 
+    def rules_requests(self, host: str, port: int) -> bool:
+        """True when a grant or denial is about single requests to a host: its methods, its paths."""
+        grants = (grant.is_about_requests and grant.covers_port(port, "tcp") for grant in self.grants(host))
+        return any(grants) or any(each.is_about_requests and each.covers(host, port) for each in self._overrides)
+
     def may_be_raw(self, host: str, port: int) -> bool:
         """True when a flow that is neither TLS nor HTTP may pass."""
         if self._above is not None and not self._above.may_be_raw(host, port):

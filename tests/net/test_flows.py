@@ -72,6 +72,24 @@ def test_silence_lasts_for_the_repetitions_of_one_syn():
     assert flows.syn(KEY, 2, SYN, 101) is Answer.JUDGE
 
 
+def test_hosts_that_do_not_answer_leave_room_for_those_that_do():
+    flows = table(most=2, most_half_open=1)
+    for number in range(50):
+        key = FlowKey(number, "198.18.0.9", 443)
+        assert flows.syn(key, 1, SYN, 0) is Answer.JUDGE
+        flows.silence(key, until=100)
+    assert flows.syn(KEY, 1, SYN, 1) is Answer.JUDGE
+
+
+def test_of_too_many_silent_flows_the_oldest_is_forgotten():
+    flows = FlowTable(8, 4, most_silent=1)
+    for key in (KEY, OTHER):
+        flows.syn(key, 1, SYN, 0)
+        flows.silence(key, until=100)
+    assert flows.syn(OTHER, 1, SYN, 1) is Answer.HOLD
+    assert flows.syn(KEY, 1, SYN, 1) is Answer.JUDGE
+
+
 class Life(RuleBasedStateMachine):
     """Any order of events: the bounds hold, and nothing opens that was not ready."""
 
@@ -79,7 +97,7 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.flows = FlowTable(5, 3)
+        self.flows = FlowTable(5, 3, 2)
         self.now = 0.0
 
     @rule(key=keys, sequence=st.integers(0, 2))
@@ -117,8 +135,10 @@ class Life(RuleBasedStateMachine):
     def bounds_hold(self):
         stages = [self.flows.stage(FlowKey(number, "198.18.0.9", 443)) for number in range(7)]
         there = [stage for stage in stages if stage is not None]
-        assert len(there) == len(self.flows) <= 5
-        assert sum(stage is not Stage.OPEN for stage in there) <= 3
+        silent = there.count(Stage.SILENT)
+        assert len(there) - silent == len(self.flows) <= 5
+        assert silent <= 2
+        assert there.count(Stage.JUDGED) + there.count(Stage.READY) <= 3
 
 
 TestLife = Life.TestCase

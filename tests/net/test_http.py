@@ -81,18 +81,51 @@ async def test_a_body_with_a_length_leaves_the_next_request_alone():
     assert door.asked == ["http.request POST /p", "http.request GET /a"]
 
 
-async def test_chunks_are_written_anew_with_their_trailers():
+async def test_chunks_are_written_anew_and_trailers_of_an_answer_kept():
     async with talk(Door()) as ends:
         await ends.agent.send_all(
-            b"POST /p HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
-            b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\nContent-Length: 7\r\n\r\n"
+            b"POST /p HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         )
-        sent = await read_until(ends.server, b"X-Sum: 5\r\n\r\n")
-        assert sent.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\nX-Sum: 5\r\n\r\n")
+        sent = await read_until(ends.server, b"0\r\n\r\n")
+        assert sent.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n")
         await ends.server.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n")
         assert (await read_until(ends.agent, b"X: y\r\n\r\n")).endswith(b"\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n")
         await ends.agent.send_all(GET)
         await read_until(ends.server, b"GET /a")
+
+
+async def test_fields_that_come_behind_a_body_are_not_passed_on():
+    """Some servers take trailers for fields of the head, which was judged without them."""
+    async with talk(Door()) as ends:
+        await ends.agent.send_all(
+            b"POST /p HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nabc\r\n0\r\nX-HTTP-Method-Override: DELETE\r\nAuthorization: Bearer x\r\nHost: b.example\r\n\r\n"
+        )
+        sent = await read_until(ends.server, b"0\r\n\r\n")
+        assert sent.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+
+
+HIDDEN = b"DELETE /b HTTP/1.1\r\nHost: b.example\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "is_ruled", "keeps"),
+    [("GET", False, False), ("DELETE", False, False), ("POST", False, True), ("POST", True, False), ("PUT", True, False)],
+)
+async def test_a_request_hidden_in_a_body_that_the_server_does_not_read(method, is_ruled, keeps):
+    """The server is told that nothing follows: it closes, and what it took for the next request is nobody's."""
+    head = f"{method} /p HTTP/1.1\r\nHost: example.com\r\nContent-Length: {len(HIDDEN)}\r\n\r\n".encode()
+    async with talk(door := Door(), is_ruled=is_ruled) as ends:
+        await ends.agent.send_all(head + HIDDEN + GET)
+        sent = await read_until(ends.server, HIDDEN)
+        assert (b"\r\nConnection: close\r\n" not in sent) is keeps
+        await ends.server.send_all(OK)
+        assert (b"\r\nConnection: close\r\n" not in await read_until(ends.agent, b"ok")) is keeps
+        if not keeps:
+            assert await read_all(ends.server) == b""
+    assert door.asked[0] == f"http.request {method} /p"
+    assert len(door.asked) == 1 or keeps
 
 
 async def test_expect_100_continue():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmcp_sandbox.policy.hostrules import HostRules, Hosts, information, is_odd
-from gmcp_sandbox.policy.network import DnsLimits, HostRule, Network, Service
+from gmcp_sandbox.policy.network import DnsLimits, HostDenial, HostRule, Network, Service
 
 WEB = ((80, 80), (443, 443))
 
@@ -20,6 +20,19 @@ def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def rules(*allow: HostRule, services: tuple[Service, ...] = ()) -> HostRules:
     return HostRules(Network(allow, services=services))
+
+
+def test_which_hosts_have_rules_about_requests() -> None:
+    asked = HostRules(
+        Network(
+            (HostRule(("api.example.com",), WEB, methods=("GET",)), HostRule(("*",), ((80, 80),))),
+            (HostDenial(("forge.example.com",), None, paths=("/admin/**",)),),
+        )
+    )
+    assert asked.rules_requests("API.example.com.", 443)
+    assert not asked.rules_requests("api.example.com", 8080)
+    assert asked.rules_requests("forge.example.com", 80)
+    assert not asked.rules_requests("other.example.com", 80)
 
 
 def test_names_fold_and_stars_need_a_dot() -> None:
