@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from functools import cache
 
 from gmcp_sandbox.calls.fates import Comparison, Condition, Fate, Refusal
 from gmcp_sandbox.calls.syscalls import NEWER, SYSCALLS
@@ -19,6 +20,9 @@ _EQUAL, _AT_LEAST = Comparison.MASKED_EQUAL, Comparison.AT_LEAST
 # Values from the kernel's uapi headers: linux/socket.h, sched.h, asm-generic/ioctls.h, personality.h, memfd.h.
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 _FAMILIES = (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK)
+_SOCKET_TYPE = 0xF
+_RAW_TYPES = (3, 10)
+"""SOCK_RAW, and SOCK_PACKET, which makes an INET socket a packet socket (packet(7))."""
 _BEYOND_FAMILIES = 64
 """More than Linux has (46); all from here on are refused in one comparison."""
 _CLONE_FLAGS = (0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000)
@@ -33,7 +37,10 @@ def _when(syscall: str, errno: str, *conditions: Condition) -> Refusal:
 
 
 def _sockets(syscall: str, errno: str) -> list[Refusal]:
-    """Refuse every family but four, and every netlink protocol but ROUTE (0)."""
+    """Refuse every family but four, every netlink protocol but ROUTE (0), and raw packets.
+
+    The kernel refuses raw packets, too, whose right the agent has in no namespace; asked here, it can be told of them.
+    """
     others = [family for family in range(_BEYOND_FAMILIES) if family not in _FAMILIES]
     return [
         *(_when(syscall, errno, Condition(0, _EQUAL, family)) for family in others),
@@ -41,6 +48,11 @@ def _sockets(syscall: str, errno: str) -> list[Refusal]:
         *(
             _when(syscall, errno, Condition(0, _EQUAL, AF_NETLINK), Condition(2, _EQUAL, bit, bit))
             for bit in (1 << shift for shift in range(32))
+        ),
+        *(
+            _when(syscall, "EPERM", Condition(0, _EQUAL, family), Condition(1, _EQUAL, kind, _SOCKET_TYPE))
+            for family in (AF_INET, AF_INET6)
+            for kind in _RAW_TYPES
         ),
     ]
 
@@ -93,9 +105,22 @@ def refused_calls() -> Iterator[tuple[str, int]]:
                     yield syscall, getattr(errno, family.errno)
 
 
+def refusal_of(syscall: str, *arguments: int) -> Refusal | None:
+    """Return the rule that refuses this system call with these arguments, or None."""
+    for rule in _rules_by_syscall().get(syscall, ()):
+        if all(condition.holds(arguments[condition.index]) for condition in rule.conditions):
+            return rule
+    return None
+
+
 def is_refused(syscall: str, *arguments: int) -> bool:
     """True when a rule refuses this system call with these arguments."""
-    return any(
-        rule.syscall == syscall and all(condition.holds(arguments[condition.index]) for condition in rule.conditions)
-        for rule in refusals()
-    )
+    return refusal_of(syscall, *arguments) is not None
+
+
+@cache
+def _rules_by_syscall() -> dict[str, list[Refusal]]:
+    found: dict[str, list[Refusal]] = {}
+    for rule in refusals():
+        found.setdefault(rule.syscall, []).append(rule)
+    return found

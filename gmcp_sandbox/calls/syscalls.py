@@ -225,7 +225,8 @@ _ARGUMENT: tuple[Family, ...] = (
     _family(
         "sockets",
         Fate.ARGUMENT,
-        "UNIX, INET, INET6 and NETLINK ROUTE are KERNEL; other families are unused surface, or reach past the device",
+        "UNIX, INET, INET6 and NETLINK ROUTE are KERNEL; other families are unused surface, or reach past the device; "
+        "raw and packet sockets are EPERM",
         "socket socketpair",
         errno="EAFNOSUPPORT",
     ),

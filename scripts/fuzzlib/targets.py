@@ -35,7 +35,7 @@ def _packets(data: bytes) -> None:
         packet = packets.parse(data)
     except packets.PacketError:
         return
-    for answer in (packets.tcp_reset, packets.echo_reply):
+    for answer in (packets.tcp_reset, lambda asked: packets.echo_reply(asked, data)):
         try:
             packets.parse(answer(packet))
         except packets.PacketError:
