@@ -41,6 +41,7 @@ def _opens(device: str) -> bool:
 FACILITIES: dict[str, Callable[[], bool]] = {
     "root": lambda: os.geteuid() == 0,
     "userns": lambda: _trial().passed("id map"),
+    "internet": lambda: os.geteuid() == 0 or _trial().passed("id map"),
     "fuse": lambda: _trial().passed("FUSE mount"),
     "tun": lambda: _opens("/dev/net/tun"),
     "cgroups": lambda: len(find_places()) == len(CONTROLLERS),

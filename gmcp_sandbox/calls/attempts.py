@@ -1,6 +1,6 @@
 """Which refused system calls are attempts that deserve a record, and in what words: pure data and functions.
 
-A refused call has no effect, and most are a program's question whether the kernel has something (io_uring, clone3): they
+A refused call has no effect, and most are a program asking whether the kernel has something (io_uring, clone3): they
 tell nothing. Those that are reported here reach for the machine, for other namespaces or past the network device; no
 ordinary program makes them often.
 

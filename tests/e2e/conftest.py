@@ -43,14 +43,14 @@ def shared_sandbox(mode: str) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def net() -> Iterator[Internet]:
-    """The tests' own internet. Making it takes root, who runs in it does not need to be."""
+    """The tests' own internet, in namespaces of whoever runs the tests."""
     with internet() as made:
         yield made
 
 
 @pytest.fixture
 def online(sandbox: Sandbox, net: Internet) -> Online:
-    """A user whose machine is on the tests' own internet. Mark with `needs("tun", "root")`."""
+    """A user whose machine is on the tests' own internet. Mark with `needs("tun", "internet")`."""
     return Online(sandbox, net)
 
 

@@ -49,13 +49,15 @@ class Internet:
 
     def __init__(self, folder: Path, host: int, upstream: int) -> None:
         self.folder = folder
-        self.outer = self._entering(host)
+        self.outer = self._entering(host, "user")
         """Words that run a program on the host."""
-        self.upstream = self._entering(upstream)
+        self.outer_root = self._entering(host, "root")
+        """Words that run one there that may change it."""
+        self.upstream = self._entering(upstream, "root")
         """Words that run one upstream."""
 
-    def _entering(self, pid: int) -> list[str]:
-        return [sys.executable, "-B", str(HERE / "in_internet.py"), str(pid), str(self.folder), "--"]
+    def _entering(self, pid: int, who: str) -> list[str]:
+        return [sys.executable, "-B", str(HERE / "in_internet.py"), str(pid), str(self.folder), who, "--"]
 
     @property
     def ca(self) -> Path:
@@ -167,7 +169,7 @@ class Online:
 
     def host(self, *command: str) -> str:
         """Run a program on the host, as root, and return what it prints."""
-        done = subprocess.run([*self.net.outer, *command], capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run([*self.net.outer_root, *command], capture_output=True, text=True, timeout=SECONDS)
         return done.stdout + done.stderr
 
     def script(self, text: str, *words: str, profile: str | None = None, **how: Any) -> Any:

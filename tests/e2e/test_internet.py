@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.internet import WEB, WEB6, calls, events
 from tests.e2e.servers import digest_of_pattern
 
-pytestmark = pytest.mark.needs("tun", "root")
+pytestmark = pytest.mark.needs("tun", "internet")
 
 RAW = "ports = [7000]\nraw = true\n"
 

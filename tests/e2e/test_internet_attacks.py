@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.internet import HOST_V4, HOST_V6, METADATA, PRIVATE, WEB, WEB6, calls, events
 
-pytestmark = pytest.mark.needs("tun", "root", "program:curl")
+pytestmark = pytest.mark.needs("tun", "internet", "program:curl")
 
 ANY = """\
 name = "mine"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.internet import WEB, calls, events
 
-pytestmark = pytest.mark.needs("tun", "root")
+pytestmark = pytest.mark.needs("tun", "internet")
 
 ONLY_HELLO = 'ports = [80]\nmethods = ["GET", "POST"]\npaths = ["/hello", "/put"]\n'
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.internet import GRANT, Internet, calls, events
 
-pytestmark = pytest.mark.needs("tun", "root", "program:curl", "program:node")
+pytestmark = pytest.mark.needs("tun", "internet", "program:curl", "program:node")
 
 NAME = "web.example.com"
 SERVER = """

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.internet import calls, events
 
-pytestmark = pytest.mark.needs("tun", "root")
+pytestmark = pytest.mark.needs("tun", "internet")
 
 HEAD = """
 import ctypes, errno, fcntl, json, os, socket, struct

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.internet import WEB, calls, events
 from tests.e2e.upstream import PING_RANGE
 
-pytestmark = pytest.mark.needs("tun", "root", "program:ping")
+pytestmark = pytest.mark.needs("tun", "internet", "program:ping")
 
 GRANTED = """
 [[net.allow]]
@@ -85,6 +85,7 @@ def test_ping_of_a_host_that_does_not_answer_waits_as_it_does_anywhere(online):
     assert found == {"-W 1 -c 1 silent.example.com": [1, 0, True]}
 
 
+@pytest.mark.needs("root")  # to change that
 def test_ping_on_a_host_that_lets_nobody_ping_says_that_the_network_is_unreachable(online):
     """No wider right is taken instead: not a raw socket, though the supervisor of root could open one."""
     before = online.host("cat", PING_RANGE)

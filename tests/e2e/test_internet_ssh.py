@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.internet import WEB, Internet, Online, calls, events
 
 pytestmark = pytest.mark.needs(
-    "tun", "root", "program:ssh", "program:ssh-agent", "program:ssh-add", "program:ssh-keygen", "program:git"
+    "tun", "internet", "program:ssh", "program:ssh-agent", "program:ssh-add", "program:ssh-keygen", "program:git"
 )
 
 FORGE, OTHER = "web.example.com", "names.example.com"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.internet import GRANT, calls, events
 
-pytestmark = pytest.mark.needs("tun", "root", "program:curl")
+pytestmark = pytest.mark.needs("tun", "internet", "program:curl")
 
 TOKEN = "tok-5f1c7a90e2d4"
 NAME = "web.example.com"

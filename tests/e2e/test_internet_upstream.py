@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.harness import wait_until
 from tests.e2e.internet import calls, events
 
-pytestmark = pytest.mark.needs("tun", "root")
+pytestmark = pytest.mark.needs("tun", "internet")
 
 BOTH = 'ports = [80, "7000-7001"]\nraw = true\nprotocols = ["tcp", "udp"]\n'
 MEMORY_MIB = 150

@@ -1,4 +1,4 @@
-"""A small internet, made of two network namespaces: started by path, as root, for tests. Ends with standard input.
+"""A small internet, made of two network namespaces: started by path, for tests. Ends with standard input.
 
     upstream.py FOLDER
 
@@ -6,6 +6,8 @@
   stand for what a developer's machine has open.
 - *Upstream*: web servers (80, and 443 with the certificates of FOLDER/*.pem), bare TCP (7000), UDP echo (7001) and the
   name server (53), at all addresses of `ADDRESSES`, the one of cloud metadata among them.
+
+An ordinary user makes it in a user namespace of their own.
 
 Whoever is reached writes a line to FOLDER/seen.jsonl. When all is there, the pid of the host's namespace is printed.
 """
@@ -42,6 +44,8 @@ PING_RANGE = "/proc/sys/net/ipv4/ping_group_range"
 def main(folder: Path) -> None:
     """Never returns before standard input ends."""
     seen = servers.Seen(folder / "seen.jsonl")
+    if os.geteuid() != 0:
+        as_uid(0)
     kernel.unshare(kernel.CLONE_NEWNET)
     ready, tell = os.pipe()
     go, let_go = os.pipe()
@@ -66,6 +70,20 @@ def main(folder: Path) -> None:
     os._exit(0)
 
 
+def as_uid(uid: int) -> None:
+    """Go on in a new user namespace, as this id in it; of all others there are none."""
+    outer_uid, outer_gid = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.CLONE_NEWUSER)
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {outer_uid} 1"),
+        ("gid_map", f"{uid} {outer_gid} 1"),
+    ):
+        fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        os.write(fd, text.encode())
+        os.close(fd)
+
+
 def be_upstream(host: int) -> None:
     """Make the link and our end of it."""
     with IPRoute() as route:
@@ -80,7 +98,8 @@ def be_upstream(host: int) -> None:
 
 def be_host(seen: servers.Seen) -> None:
     """Set up the other end, and what listens there."""
-    Path(PING_RANGE).write_text("0 2147483647")
+    groups = int(Path("/proc/self/gid_map").read_text().split()[2])  # one, in a user namespace of our own
+    Path(PING_RANGE).write_text(f"0 {min(groups, 1 << 31) - 1}")
     with IPRoute() as route:
         _raise(route, "lo")
         index = _raise(route, "up0")

@@ -14,7 +14,7 @@ class Paper:
     def __init__(self):
         self.calls, self.events = [], []
 
-    def call(self, tool, object, args, *, label, pid=0, content=None, extent=None):
+    def call(self, tool, object, args, *, label, pid=0, extent=None, content=None, derived=()):
         return ToolCall(len(self.calls) + 1, 0, "s", "a", pid, tool, object, args, label, extent, content)
 
     async def mediate(self, call):
