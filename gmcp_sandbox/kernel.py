@@ -224,6 +224,13 @@ def statx(dir_fd: int, name: bytes, flags: int = AT_SYMLINK_NOFOLLOW) -> Statx:
     )
 
 
+def release_freed_memory() -> None:
+    """Give the kernel back what was freed and is kept for later (malloc_trim(3), of glibc alone)."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
 def detached_tmpfs(options: dict[str, str]) -> int:
     """Make a tmpfs that is mounted nowhere and return the descriptor of its root; it dies with the descriptor.
 

@@ -342,3 +342,9 @@ def test_capabilities_are_gone_for_good() -> None:
 def test_the_layout_of_statx_is_that_of_the_header() -> None:
     assert kernel._STATX.size <= 256
     assert struct.calcsize("<IIQIIIHHQQQQ") == 64  # the offset of stx_atime (include/uapi/linux/stat.h)
+
+
+def test_freed_memory_is_given_back_and_nothing_else_happens():
+    kept = bytes(1 << 20)
+    kernel.release_freed_memory()
+    assert kept.count(0) == 1 << 20
