@@ -195,7 +195,7 @@ def test_a_flood_of_half_open_connections_does_not_close_the_door(online):
     """More than may be half open, at a host that never answers; the next connect waits for its turn and works."""
     found, result = online.script(FLOOD)
     assert found is True
-    assert len(calls(result, "net.connect", "allow")) >= 260
+    assert len(calls(result, "net.connect", "allow")) > 256
 
 
 MOST = """
