@@ -47,10 +47,14 @@ def build_network(
         now = HostRules(new)
         dial.use(now)
         count.use(now)
+        conversation.is_ruled = now.rules_requests
         if interception is not None:
             interception.wanted = now.intercepts
 
     interception = outfit.interception
+    conversation = Conversation(
+        monitor, interception=interception, is_ruled=rules.rules_requests, idle=policy.idle_seconds
+    )
     parts = Parts(
         policy=policy,
         mediator=monitor,
@@ -58,9 +62,7 @@ def build_network(
         dns=NameServer(monitor, names),
         dialer=dial,
         locator=dial,
-        converse=Conversation(
-            monitor, interception=interception, is_ruled=rules.rules_requests, idle=policy.idle_seconds
-        ),
+        converse=conversation,
         count=count,
         event=audit.event,
         adopt=adopt,

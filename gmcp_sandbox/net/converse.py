@@ -62,7 +62,7 @@ class Conversation:
     """The application layer of a session; called once for each flow.
 
     Args:
-        is_ruled: Whether the profile has rules about single requests to a host and port.
+        is_ruled: Whether the profile has rules about single requests to a host and port; may be replaced.
         idle: Seconds after which a silent flow is closed.
     """
 
@@ -76,7 +76,7 @@ class Conversation:
     ) -> None:
         self._mediator = mediator
         self._interception = interception
-        self._is_ruled = is_ruled
+        self.is_ruled = is_ruled
         self._idle = idle
 
     async def __call__(
@@ -87,7 +87,7 @@ class Conversation:
             Side(agent, idle=self._idle, count=lambda size: moved(0, size)),
             Side(upstream, idle=self._idle, count=lambda size: moved(size, 0)),
         )
-        questions = Questions(self._mediator, target, is_ruled=self._is_ruled(target.host, target.port))
+        questions = Questions(self._mediator, target, is_ruled=lambda: self.is_ruled(target.host, target.port))
         flow = _Flow(questions, (agent, upstream), sides, self._interception)
         started = trio.current_time()
         how = await flow.run()

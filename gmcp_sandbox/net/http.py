@@ -128,7 +128,7 @@ class HttpFlow:
         if not await self._questions.may_request(request, self._scheme):
             raise _forbidden()
         await self._ask_raw(request)
-        if request.has_body and (self._questions.is_ruled or request.method not in _WITH_BODY):
+        if request.has_body and (request.method not in _WITH_BODY or self._questions.is_ruled()):
             request = msgspec.structs.replace(request, keeps=False)
         if self.upstream is None:
             self.upstream = await self._connect()

@@ -7,6 +7,7 @@ flow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from gmcp_sandbox.calls.arguments import Arguments, HttpRequest, NetConnect, TlsHello
@@ -28,10 +29,10 @@ class Questions:
     """Asks about one flow.
 
     Args:
-        is_ruled: The profile has rules about single requests to the flow's host.
+        is_ruled: Whether the profile has, at present, rules about single requests to the flow's host.
     """
 
-    def __init__(self, mediator: Mediator, target: Target, *, is_ruled: bool = False) -> None:
+    def __init__(self, mediator: Mediator, target: Target, *, is_ruled: Callable[[], bool] = lambda: False) -> None:
         self._mediator = mediator
         self.target = target
         self.is_ruled = is_ruled

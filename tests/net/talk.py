@@ -87,14 +87,14 @@ async def talk(
     interception: Interception | None = None,
     *,
     moved=lambda up, down: None,
-    is_ruled=False,
+    is_ruled=lambda: False,
     limit=20,
 ) -> AsyncIterator[Talk]:
     """Run a conversation; as the shell does, close both streams when it has ended and not when it was handed off."""
     agent, inner = pair()
     outer, server = pair()
     ends = Talk(agent, server)
-    conversation = Conversation(door, interception=interception, is_ruled=lambda host, port: is_ruled)
+    conversation = Conversation(door, interception=interception, is_ruled=lambda host, port: is_ruled())
 
     async def run() -> None:
         ends.how = await conversation(target, inner, outer, moved)

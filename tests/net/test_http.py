@@ -106,6 +106,19 @@ async def test_fields_that_come_behind_a_body_are_not_passed_on():
         assert sent.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
+async def test_a_rule_that_comes_by_reload_holds_for_open_flows():
+    rules = [False]
+    post = b"POST /p HTTP/1.1\r\nHost: example.com\r\nContent-Length: 2\r\n\r\nab"
+    async with talk(Door(), is_ruled=lambda: rules[0]) as ends:
+        await ends.agent.send_all(post)
+        assert b"Connection: close" not in await read_until(ends.server, b"ab")
+        await ends.server.send_all(OK)
+        await read_until(ends.agent, b"ok")
+        rules[0] = True
+        await ends.agent.send_all(post)
+        assert b"Connection: close" in await read_until(ends.server, b"ab")
+
+
 HIDDEN = b"DELETE /b HTTP/1.1\r\nHost: b.example\r\n\r\n"
 
 
@@ -116,7 +129,7 @@ HIDDEN = b"DELETE /b HTTP/1.1\r\nHost: b.example\r\n\r\n"
 async def test_a_request_hidden_in_a_body_that_the_server_does_not_read(method, is_ruled, keeps):
     """The server is told that nothing follows: it closes, and what it took for the next request is nobody's."""
     head = f"{method} /p HTTP/1.1\r\nHost: example.com\r\nContent-Length: {len(HIDDEN)}\r\n\r\n".encode()
-    async with talk(door := Door(), is_ruled=is_ruled) as ends:
+    async with talk(door := Door(), is_ruled=lambda: is_ruled) as ends:
         await ends.agent.send_all(head + HIDDEN + GET)
         sent = await read_until(ends.server, HIDDEN)
         assert (b"\r\nConnection: close\r\n" not in sent) is keeps
