@@ -12,9 +12,12 @@ import pytest
 
 from tests.e2e.internet import WEB, Internet, Online, calls, events
 
-pytestmark = pytest.mark.needs(
-    "tun", "internet", "program:ssh", "program:ssh-agent", "program:ssh-add", "program:ssh-keygen", "program:git"
-)
+pytestmark = [
+    pytest.mark.usefixtures("servers"),
+    pytest.mark.needs(
+        "tun", "internet", "program:ssh", "program:ssh-agent", "program:ssh-add", "program:ssh-keygen", "program:git"
+    ),
+]
 
 FORGE, OTHER = "web.example.com", "names.example.com"
 PLACES = {FORGE: WEB, OTHER: "203.0.113.53"}
@@ -25,7 +28,7 @@ TRUSTING = (
 """A client that takes any host key for anybody's."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the internet
 def key(net: Internet) -> Path:
     """The user's key, which both servers take."""
     folder = net.folder / "ssh"
@@ -37,8 +40,8 @@ def key(net: Internet) -> Path:
     return folder / "key"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _servers(net: Internet, key: Path) -> Iterator[None]:
+@pytest.fixture(scope="session")
+def servers(net: Internet, key: Path) -> Iterator[None]:
     script = str(Path(__file__).with_name("sshserver.py"))
     command = [*net.upstream, sys.executable, "-B", script, str(net.folder), *PLACES.values()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
