@@ -87,10 +87,14 @@ class FsSetattr(Arguments, frozen=True):
 
 
 class ProcExec(Arguments, frozen=True):
-    """Run a program. `argv` and `cwd` are None when the kernel request does not tell them."""
+    """Run a program. `argv` and `cwd` are None where they are not known: for what loads a program into memory."""
 
     argv: tuple[str, ...] | None = None
     cwd: str | None = None
+    digest: str | None = None
+    """Of the file, the first 160 bits of Blake3; None for a loader, and for a file too large to be read each time."""
+    fault: str | None = None
+    """What is wrong with the start; never granted."""
 
 
 class DnsResolve(Arguments, frozen=True):

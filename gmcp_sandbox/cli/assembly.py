@@ -19,6 +19,7 @@ from gmcp_sandbox.fs.ids import IdView
 from gmcp_sandbox.monitor.approvals import Approvals
 from gmcp_sandbox.monitor.derived import Derivation, DerivedStore
 from gmcp_sandbox.monitor.monitor import Monitor
+from gmcp_sandbox.monitor.starts import Starts
 from gmcp_sandbox.monitor.statedir import DERIVED, KEYS
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.approving import ApprovalPolicy, ApproverKind
@@ -27,6 +28,9 @@ from gmcp_sandbox.policy.guards import guard_for
 from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
 from gmcp_sandbox.policy.state import SessionState
+from gmcp_sandbox.proc.announcing import Announcements
+from gmcp_sandbox.proc.gatestep import ANNOUNCING, TALKING
+from gmcp_sandbox.proc.startline import Line
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
@@ -54,6 +58,7 @@ class Assembled(NamedTuple):
     network: Network | None = None
     publisher: Publisher | None = None
     ssh: Service | None = None
+    announcements: Announcements | None = None
 
 
 def open_log(
@@ -97,7 +102,7 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
     prepared: Preparation,
     session: SessionDir,
     audit: AuditWriter,
-    scratch: int | None,
+    fds: Mapping[str, int],
     explanations: Explanations,
     *,
     has_person: bool = False,
@@ -107,7 +112,8 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
 
     Args:
         has_person: Whether somebody sits at the terminal that the session was started from.
-        scratch: Root of the memory file system for scratch trees; None where the caller is root, who makes it here.
+        fds: What the set-up process made: lines to the exec gate, and the root of the memory file system for scratch
+            trees, which root makes here.
         gate: The semantic gate; None where no model is installed.
 
     Raises:
@@ -127,15 +133,21 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
         approver=approvals,
         deadline=profile.approvals.deadline_seconds,
     )
+    scratch = fds.get("scratch")
     if scratch is None:
         scratch = kernel.detached_tmpfs({"size": str(profile.limits.scratch_bytes), "mode": "0755"})
     trees = _scratch_trees(prepared.view.mounts, scratch)
     explanations.open(trees)
-    filesystem = _filesystem(prepared, session, monitor, trees)
-    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)
+    starts = Starts()
+    filesystem = _filesystem(prepared, session, monitor, trees, starts)
+    announcements = Announcements(Line.of(fds[ANNOUNCING]), Line.of(fds[TALKING]), starts, audit.event)
+    parts = Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)
+    return parts._replace(announcements=announcements)
 
 
-def _filesystem(prepared: Preparation, session: SessionDir, monitor: Monitor, trees: dict[str, int]) -> Core:
+def _filesystem(
+    prepared: Preparation, session: SessionDir, monitor: Monitor, trees: dict[str, int], starts: Starts
+) -> Core:
     """Build the file system; what the kernel remembers of it ends with each epoch."""
     view, state, limits = prepared.view, monitor.state, prepared.profile.limits
     filesystem = Core(
@@ -149,6 +161,7 @@ def _filesystem(prepared: Preparation, session: SessionDir, monitor: Monitor, tr
         every_read=prepared.profile.every_read,
         taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), monitor.note),
         budget=Budget(limits.written_bytes, limits.new_files, monitor.note),
+        starts=starts,
     )
     state.watch(filesystem.revocation.begin)
     return filesystem

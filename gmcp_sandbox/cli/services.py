@@ -15,6 +15,7 @@ from gmcp_sandbox.cli.controlled import Controlled
 from gmcp_sandbox.cli.limiting import watch_limits
 from gmcp_sandbox.cli.questions import TerminalQuestions, serve_control
 from gmcp_sandbox.cli.reloading import Reloading
+from gmcp_sandbox.errors import SandboxError
 from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.retention import retire
 from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sign_in_groups, sync_in_groups
@@ -79,6 +80,8 @@ class Services:
             services.append(publisher.run)
         if self._assembled.ssh is not None:
             services.append(self._assembled.ssh)
+        if self._assembled.announcements is not None:
+            services.append(self._attend_gate)
         if seconds is not None:
             services.append(lambda: end_after(self._session, seconds))
         if self._started.groups.held:
@@ -89,10 +92,21 @@ class Services:
         self._started.begin()  # the kernel queues requests until the connection is served, a moment from now
         network = self._assembled.network
         urgent = () if network is None else network.urgent
+        announcements = self._assembled.announcements
+        if announcements is not None:
+            urgent = (*urgent, announcements.urgent)
         await serve(self._assembled.filesystem, self._fuse_fd, self._on_failure, urgent)
         # Process 1 tells how the agent ended, and its own end takes the mount away: the two arrive in either order.
         await trio.sleep(_GRACE_SECONDS)
         self._session.end(Ending("failed", 125, "the file system's connection ended before the agent did"))
+
+    async def _attend_gate(self) -> None:
+        assert self._assembled.announcements is not None
+        try:
+            await self._assembled.announcements.run()
+        except SandboxError as error:  # or the agent's end, whose word is on its way
+            await trio.sleep(_GRACE_SECONDS)
+            self._end(Ending("failed", 125, str(error), error.hint))
 
     async def _retire_logs(self) -> None:
         """Remove the logs of old sessions that are too many, off the loop, and write down which."""

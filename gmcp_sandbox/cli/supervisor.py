@@ -133,8 +133,7 @@ def _serve(
             from gmcp_sandbox.cli.assembly import assemble
             from gmcp_sandbox.cli.explanations import Explanations
 
-            scratch, explanations = fds.get("scratch"), Explanations(report)
-            parts = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
+            parts = assemble(prepared, session, audit, fds, Explanations(report), has_person=has_person, gate=gate)
             return _connected(parts, prepared, outfit, fds)
 
         ending = _run(orders, started, report, assembled)
@@ -241,6 +240,7 @@ def enforced(prepared: Preparation, gate: Gate | None = None, limits: str = "as 
         "filesystem": "FUSE, noexec but for bound trees",
         "network": _NO_NETWORK if prepared.profile.net is None else _NETWORK,
         "seccomp": "refusal list",
+        "exec": "announced with its words, judged with the opened file, compared before the first instruction",
         "capabilities": "none",
         "limits": limits,
         "probe": "no model" if gate is None else f"model {gate.scoring.manifest.model.blake3[:16]}",

@@ -26,12 +26,14 @@ from gmcp_sandbox.fs.ids import IdView
 from gmcp_sandbox.fs.names import Names
 from gmcp_sandbox.fs.nodes import Node, NodeTable
 from gmcp_sandbox.fs.permits import GuardFor, PathLabels, Permits
+from gmcp_sandbox.fs.programs import Programs
 from gmcp_sandbox.fs.rename import Renames
 from gmcp_sandbox.fs.revocation import Record, Revocation
 from gmcp_sandbox.fs.tree import Tree
 from gmcp_sandbox.fs.walk import LARGEST_JUDGED, read_judged
 from gmcp_sandbox.fs.xattrs import Xattrs
 from gmcp_sandbox.monitor.mediator import Foresight, Mediator
+from gmcp_sandbox.monitor.starts import Starts
 from gmcp_sandbox.policy.view import View
 
 _MOST_DIRECTORIES = 2048
@@ -76,6 +78,7 @@ class Core:
         taking_back: TakingBack = NOTHING,
         budget: Budget = UNLIMITED,
         every_read: Iterable[str] = (),
+        starts: Starts | None = None,
     ) -> None:
         """Open the view.
 
@@ -90,6 +93,8 @@ class Core:
             taking_back: What new epochs and later sessions need.
             budget: How much may be left on the host's disks.
             every_read: Labels of files of which the kernel keeps no page, so that every read is a request.
+            starts: Program starts as they are announced; None: nobody announces any, and programs are asked for without
+                their words.
 
         Raises:
             HostError: a source of the view cannot be opened.
@@ -107,6 +112,7 @@ class Core:
         self.identities = Identities(self, secret_places)
         self.names = Names(self)
         self.renames = Renames(self)
+        self.programs = Programs(self, starts)
         self.files = Files(self, room // 2)
         self.attributes = Attributes(self)
         self.xattrs = Xattrs(self)

@@ -1,7 +1,7 @@
 """Open files: open, create, read, write, truncate by handle, fsync, release.
 
 - A handle's descriptor refers to exactly the object that was judged at open; every read and write is one more call.
-- A program that was changed while the question waited does not run.
+- What is opened to be run is `programs.py`'s to ask for.
 - Truncation happens after the decision, never by the open itself.
 - A file with a guard (`Permits.guard_for`) is judged on the whole content that it would have, at most 1 MiB; what was
   judged is what the write makes of it, or it is judged again.
@@ -16,7 +16,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from gmcp_sandbox.calls.arguments import Arguments, FsCreate, FsRead, FsWrite, ProcExec
+from gmcp_sandbox.calls.arguments import Arguments, FsCreate, FsRead, FsWrite
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.names import Found
@@ -36,7 +36,6 @@ _READ_OPEN = FsRead("open")
 _READ = FsRead("read")
 _WRITE = FsWrite("write")
 _APPEND = FsWrite("write", append=True)
-_EXEC = ProcExec()
 _WRITE_OPEN = {
     (append, cut): FsWrite("open", append=append, truncate=cut) for append in (False, True) for cut in (False, True)
 }
@@ -139,9 +138,10 @@ class Files:
             raise fail(errno.EACCES)
         if found.nlink > 1:
             await self._core.identities.apply(node)
+        if flags & EXEC:
+            await self._core.programs.admit(fd, node, found, pid, self._core.carry.brought_by(node))
+            return
         await self._ask(node, flags, pid)
-        if flags & EXEC and not stat_fd(fd).is_unchanged_since(found):
-            raise fail(errno.ETXTBSY)  # somebody may have looked at the program before saying yes
         if flags & os.O_ACCMODE == os.O_RDONLY:
             return
         if found.is_set_id:
@@ -155,7 +155,7 @@ class Files:
         access = flags & os.O_ACCMODE
         brought = self._core.carry.brought_by(node)
         if flags & EXEC:
-            await self._permits.on_node(node, Tool.PROC_EXEC, _EXEC, pid, derived=brought)
+            await self._core.programs.attempt(node, pid, brought)
             return
         if access in (os.O_RDONLY, os.O_RDWR):
             await self._permits.on_node(node, Tool.FS_READ, _READ_OPEN, pid, derived=brought)

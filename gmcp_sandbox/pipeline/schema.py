@@ -50,6 +50,7 @@ _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-
 _ADDRESS6 = re.compile(r"[0-9a-f:]{2,39}(?:\.[0-9]{1,3}){0,3}", re.ASCII)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)  # RFC 9110, 5.6.2
 _MCP_OBJECT = re.compile(r"[A-Za-z0-9_.-]{1,128}(?:/.{1,512})?", re.DOTALL)
+_DIGEST = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _QTYPE = re.compile(r"[A-Z0-9-]{1,16}", re.ASCII)
 
 
@@ -158,11 +159,17 @@ def _exec(args: Arguments) -> bool:
     run = cast("ProcExec", args)
     if run.cwd is not None and not is_path(run.cwd):
         return False
+    if not (_is_digest(run.digest) and (run.fault is None or _is_text(run.fault, 64))):
+        return False
     if run.argv is None:
         return True
     if type(run.argv) is not tuple or sum(map(len, run.argv)) + len(run.argv) > ARGV_CHARS:
         return False
     return not any("\0" in word for word in run.argv)
+
+
+def _is_digest(digest: str | None) -> bool:
+    return digest is None or _DIGEST.fullmatch(digest) is not None
 
 
 def _resolve(args: Arguments) -> bool:

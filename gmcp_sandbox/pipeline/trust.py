@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from gmcp_sandbox.calls.arguments import FsCreate, FsRename
+from gmcp_sandbox.calls.arguments import FsCreate, FsRename, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, Label
 from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
@@ -78,6 +78,7 @@ class Trust:
         self._outside = deny(self.name, "outside_view")
         self._no_capability = deny(self.name, "no_capability")
         self._lowers = deny(self.name, "lowers_label")
+        self._unannounced = deny(self.name, "unannounced")
         self._too_low = {tier: deny(self.name, "tier", f"demands {tier.name.lower()}") for tier in Tier}
 
     def judge(self, call: ToolCall, state: SessionState) -> Verdict:
@@ -87,6 +88,8 @@ class Trust:
             return self._outside
         if call.tool in _NAMING and cast("FsRename | FsCreate", call.args).lowers:
             return self._lowers
+        if call.tool is Tool.PROC_EXEC and cast(ProcExec, call.args).fault is not None:
+            return self._unannounced
         if call.tool in NETWORK_TOOLS:
             return self._judge_host(call, state)
         cell = self._cells[call.tool].get(label.name)

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 import msgspec
 
 from gmcp_sandbox import kernel
+from gmcp_sandbox.calls.announced import NOTIFIED
 from gmcp_sandbox.policy.profile import MountMode, Profile
 from gmcp_sandbox.policy.view import View, ancestors
 from gmcp_sandbox.proc import confine
 from gmcp_sandbox.proc.cgroups import JoinGroups
 from gmcp_sandbox.proc.filter import LoadFilter
+from gmcp_sandbox.proc.gatestep import start_gate
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.init import Birth
 from gmcp_sandbox.proc.launch import LaunchPlan
@@ -75,7 +77,8 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
                 confine.DropCapabilities(confine.last_capability()),
                 confine.NoNewPrivileges(),
                 confine.DieWithParent(),  # after capabilities: a change of credentials clears it
-                LoadFilter(),
+                confine.BecomeReadable(),  # likewise
+                LoadFilter(NOTIFIED),
             ),
             identity=identity,
             program=program,
@@ -87,6 +90,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
 
 def _stage_steps(profile: Profile, identity: Identity, shells: Shells) -> Iterator[Step]:
     yield PrivatePropagation()
+    yield start_gate(identity)
     yield from shells.helpers  # before root gives up its id: it alone may open the devices where they are its own
     if identity.is_root:
         yield shells.mount_root  # opens /dev/fuse as host root, which alone may

@@ -110,17 +110,19 @@ class LimitResources(msgspec.Struct, frozen=True):
 
 
 class DropCapabilities(msgspec.Struct, frozen=True):
-    """Empty the bounding, ambient, effective, permitted and inheritable sets."""
+    """Empty the bounding, ambient, effective, permitted and inheritable sets, but for what is kept."""
 
     last: int
+    kept: tuple[int, ...] = ()
 
     def apply(self, stage: Stage) -> None:
         for capability in range(self.last + 1):
-            prctl.capbset_drop(capability)
-        kernel.drop_capabilities()
+            if capability not in self.kept:
+                prctl.capbset_drop(capability)
+        kernel.keep_capabilities(self.kept)
 
     def describe(self) -> str:
-        return "drop all capabilities"
+        return "drop all capabilities" if not self.kept else f"drop all capabilities but {len(self.kept)}"
 
 
 class NoNewPrivileges(msgspec.Struct, frozen=True):
@@ -131,6 +133,19 @@ class NoNewPrivileges(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         return "set no_new_privs"
+
+
+class BecomeReadable(msgspec.Struct, frozen=True):
+    """Let the exec gate read our memory until the first exec, which asks for it like any other.
+
+    Changes of ids made it opaque even to who has every right over its user namespace. Nothing of the agent runs yet.
+    """
+
+    def apply(self, stage: Stage) -> None:
+        prctl.set_dumpable(1)
+
+    def describe(self) -> str:
+        return "be readable for the exec gate"
 
 
 class DieWithParent(msgspec.Struct, frozen=True):

@@ -7,6 +7,9 @@ kill the process; system calls that neither the library nor the table can name f
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
+import socket
 from typing import Any
 
 import msgspec
@@ -14,12 +17,17 @@ import msgspec
 from gmcp_sandbox.calls.fates import Comparison, Condition
 from gmcp_sandbox.calls.refusals import refusals
 from gmcp_sandbox.calls.syscalls import NEWER
+from gmcp_sandbox.proc import notify
 from gmcp_sandbox.proc.plan import Stage
 
 _FIRST_RECENT, _LAST_FUTURE = 335, 600
 """From the first number that not every library can name to well past the last that exists (syscall_64.tbl)."""
 _BINARY_TREE = 2
 _UNRESOLVED = -1
+_PROGRAM_BYTES = 4096 * 8
+"""The most that the kernel takes (BPF_MAXINSNS)."""
+LISTENER = "listener"
+"""Where the stage keeps the way to the exec gate."""
 
 
 def load_library() -> None:
@@ -28,9 +36,26 @@ def load_library() -> None:
 
 
 class LoadFilter(msgspec.Struct, frozen=True):
-    """Load the filter into the calling process."""
+    """Load the filter into the calling process.
+
+    Attributes:
+        notified: System calls that the exec gate is told of before they happen. Its listener goes to the gate over the
+            stage's `listener`; with none of them there is no listener.
+    """
+
+    notified: tuple[str, ...] = ()
 
     def apply(self, stage: Stage) -> None:
+        if not self.notified:
+            self._chain().load()
+            return
+        listener = notify.load(_program(self._chain()))
+        gate = socket.socket(fileno=stage.gates.pop(LISTENER))
+        socket.send_fds(gate, [b"l"], [listener])
+        gate.close()
+        os.close(listener)
+
+    def _chain(self) -> Any:
         import pyseccomp
 
         chain = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
@@ -42,11 +67,31 @@ class LoadFilter(msgspec.Struct, frozen=True):
             chain.add_rule(action, _number(pyseccomp, refusal.syscall), *conditions)
         for number in unnamed_numbers():
             chain.add_rule(pyseccomp.ERRNO(errno.ENOSYS), number)
-        chain.load()
+        for name in self.notified:
+            chain.add_rule(pyseccomp.NOTIFY, name)
+        return chain
 
     def describe(self) -> str:
         count = len({each.syscall for each in refusals()})
-        return f"load the system-call filter ({count} system calls refused or restricted)"
+        told = f", {len(self.notified)} announced" if self.notified else ""
+        return f"load the system-call filter ({count} system calls refused or restricted{told})"
+
+
+def _program(chain: Any) -> bytes:
+    """Return a filter as the kernel takes it, because the library loads none with all flags that we want."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    with open(reader, "rb") as file:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PROGRAM_BYTES)
+        with open(writer, "wb") as target:
+            chain.export_bpf(target)
+        return file.read()
+
+
+def number_of(name: str) -> int:
+    """Return the number of a system call. Raises OSError when neither the library nor the table knows it."""
+    import pyseccomp
+
+    return _number(pyseccomp, name)
 
 
 def _number(library: Any, name: str) -> int:

@@ -1,12 +1,14 @@
 """What a helper process of ours gives up: one that handles hostile bytes and needs next to nothing of the kernel.
 
 It loses every capability and every system call but those that it names, is opaque to ptrace and /proc, and dies with
-the process that made it. It can open no file and run no program afterwards.
+the process that made it. It can change no file and run no program afterwards, and open none unless it says that it
+reads.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import resource
 
 import msgspec
@@ -32,21 +34,29 @@ _RUNTIME = """
 _NEVER_EXECUTABLE = ("mmap", "mprotect")
 _PROT_EXEC = 0x4
 _PROT_ARGUMENT = 2
+_OPEN_FLAGS = 2
+"""Of openat."""
 
 
-def confinement(title: str, identity: Identity, syscalls: tuple[str, ...]) -> tuple[Step, ...]:
+def confinement(
+    title: str, identity: Identity, syscalls: tuple[str, ...], *, kept: tuple[int, ...] = (), reads: bool = False
+) -> tuple[Step, ...]:
     """Return the steps for a helper that needs these system calls besides a runtime's own.
 
     The process must be in the outer user namespace still, with its capabilities.
+
+    Args:
+        kept: Capabilities over the sandbox's user namespaces that it cannot do without.
+        reads: Whether it opens files for reading.
     """
     become = (BecomeNamespaceRoot(),) if identity.is_root else ()
     return (
         *become,
         BecomeOpaque(title),
-        DropCapabilities(last_capability()),
+        DropCapabilities(last_capability(), kept),
         NoNewPrivileges(),
         DieWithParent(),  # after capabilities and ids: a change of credentials clears it
-        AllowOnly(tuple(sorted({*_RUNTIME.split(), *syscalls}))),
+        AllowOnly(tuple(sorted({*_RUNTIME.split(), *syscalls})), reads),
     )
 
 
@@ -68,6 +78,7 @@ class AllowOnly(msgspec.Struct, frozen=True):
     """Refuse every system call but these; no memory becomes executable."""
 
     syscalls: tuple[str, ...]
+    reads: bool = False
 
     def apply(self, stage: Stage) -> None:
         import pyseccomp
@@ -79,6 +90,9 @@ class AllowOnly(msgspec.Struct, frozen=True):
                 chain.add_rule(pyseccomp.ALLOW, name)
         for name in _NEVER_EXECUTABLE:
             chain.add_rule(pyseccomp.ALLOW, name, pyseccomp.Arg(_PROT_ARGUMENT, pyseccomp.MASKED_EQ, _PROT_EXEC, 0))
+        if self.reads:
+            to_read = pyseccomp.Arg(_OPEN_FLAGS, pyseccomp.MASKED_EQ, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC, 0)
+            chain.add_rule(pyseccomp.ALLOW, "openat", to_read)
         chain.load()
 
     def describe(self) -> str:

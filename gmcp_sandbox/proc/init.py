@@ -115,6 +115,8 @@ def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
     for fd in (born_read, go_write, failed_read):
         os.close(fd)
     birth.stdio.close_agent_side()
+    for fd in stage.gates.values():
+        os.close(fd)
     if failure.startswith(_STEP):
         raise HostError(os.fsdecode(failure[1:]), hint="gmcp-sandbox doctor")
     return agent, int(failure or 0)
@@ -135,7 +137,7 @@ def _become_agent(  # noqa: PLR0913 - three pipe ends, and what it shall become
             os.setresgid(*[birth.identity.gid] * 3)
             os.setresuid(*[birth.identity.uid] * 3)
             birth.stdio.install(terminal)
-            _close_all_but(failed)
+            _close_all_but(failed, *stage.gates.values())
             _reset_signals()
             execute(birth.agent_steps, stage)
             birth.program.execute()
@@ -150,11 +152,14 @@ def _become_agent(  # noqa: PLR0913 - three pipe ends, and what it shall become
         os._exit(127)
 
 
-def _close_all_but(kept: int) -> None:
-    """Close every descriptor from 3 on, but for one that closes itself on exec."""
-    if kept > 3:
-        kernel.close_range(3, kept - 1)
-    kernel.close_range(kept + 1)
+def _close_all_but(*kept: int) -> None:
+    """Close every descriptor from 3 on, but for some that close themselves on exec."""
+    first = 3
+    for fd in sorted(kept):
+        if fd > first:
+            kernel.close_range(first, fd - 1)
+        first = fd + 1
+    kernel.close_range(first)
 
 
 def _reset_signals() -> None:

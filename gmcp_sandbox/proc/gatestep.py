@@ -1,0 +1,85 @@
+"""Starting the exec gate: a step of the set-up, before anything else is set up, so that it gets ready meanwhile."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import NoReturn
+
+import msgspec
+
+from gmcp_sandbox import kernel
+from gmcp_sandbox.calls.announced import NOTIFIED
+from gmcp_sandbox.proc.confine import DieWithParent
+from gmcp_sandbox.proc.execgate import CAP_KILL, CAP_SYS_PTRACE, GATE_SYSCALLS, be_gate
+from gmcp_sandbox.proc.filter import LISTENER, number_of
+from gmcp_sandbox.proc.helper import confinement
+from gmcp_sandbox.proc.identity import Identity
+from gmcp_sandbox.proc.memory import Processes
+from gmcp_sandbox.proc.plan import Stage, Step
+from gmcp_sandbox.proc.startline import BROKEN, Line, Message
+
+ANNOUNCING, TALKING = "starts", "gate"
+"""Names of the two lines to the supervisor."""
+
+
+class StartGate(msgspec.Struct, frozen=True):
+    """Fork the gate.
+
+    Attributes:
+        before: What it does first of all: die with its parent.
+        confinement: What it gives up.
+        notified: System calls that it is told of.
+    """
+
+    before: Step
+    confinement: tuple[Step, ...]
+    notified: tuple[str, ...]
+
+    def apply(self, stage: Stage) -> None:
+        announcing, their_announcing = Line.pair()
+        talking, their_talking = Line.pair()
+        listener, arrival = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork() == 0:
+            self._run(stage, arrival, their_announcing, their_talking)
+        for end in (arrival, their_announcing, their_talking):
+            end.close()
+        stage.fds[ANNOUNCING] = announcing.detach()
+        stage.fds[TALKING] = talking.detach()
+        stage.gates[LISTENER] = listener.detach()
+
+    def describe(self) -> str:
+        return f"start the exec gate, which is told of {', '.join(self.notified)}"
+
+    def _run(self, stage: Stage, arrival: socket.socket, announcing: Line, talking: Line) -> NoReturn:
+        try:
+            self.before.apply(stage)
+            numbers = {number_of(name): name for name in self.notified}
+            processes = Processes()  # of the host, while its root is ours
+            _keep_only(arrival.fileno(), announcing.fileno(), talking.fileno(), processes.fd)
+            for step in self.confinement:
+                step.apply(stage)
+            be_gate(arrival, announcing, talking, processes, numbers)
+        except BaseException as error:  # noqa: BLE001 - our own bug, or a step refused, in a process that ends here
+            talking.send(Message(BROKEN, 0, (f"{type(error).__name__}: {error}".encode()[:4096],)))
+        finally:
+            os._exit(0)
+
+
+def _keep_only(*kept: int) -> None:
+    """Close all other descriptors; the first three lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    first = 3
+    for fd in sorted(kept):
+        if fd > first:
+            kernel.close_range(first, fd - 1)
+        first = fd + 1
+    kernel.close_range(first)
+
+
+def start_gate(identity: Identity) -> StartGate:
+    """Return the step for a session of this caller."""
+    steps = confinement("gmcp-gate", identity, GATE_SYSCALLS, kept=(CAP_KILL, CAP_SYS_PTRACE), reads=True)
+    return StartGate(DieWithParent(), steps, NOTIFIED)
