@@ -25,7 +25,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from gmcp_sandbox.proc import notify
-from gmcp_sandbox.proc.memory import Processes, read_string, read_vector
+from gmcp_sandbox.proc.memory import Processes, read_start
 from gmcp_sandbox.proc.notify import Notification
 from gmcp_sandbox.proc.startline import (
     ANNOUNCED,
@@ -38,7 +38,7 @@ from gmcp_sandbox.proc.startline import (
     Line,
     Message,
 )
-from gmcp_sandbox.proc.tracing import Seized, Tracer
+from gmcp_sandbox.proc.tracing import Tracer
 
 GATE_SYSCALLS = (
     "ioctl",
@@ -82,6 +82,7 @@ class ExecGate:
 
     def run(self) -> None:
         """Answer until the supervisor's line ends."""
+        notify.wake_beside(self._listener)
         turns: dict[int, Callable[[], bool]] = {
             self._listener: self._answer,
             self._tracer.fileno(): self._attend,
@@ -146,20 +147,20 @@ class ExecGate:
     # ------------------------------------------------------------------------------------------------------------ exec
 
     def _execve(self, notification: Notification) -> int | None:
-        name, words, *_ = notification.arguments
-        return self._announce(notification, read_string(notification.tid, name), words)
+        name_at, words_at, *_ = notification.arguments
+        return self._announce(notification, *read_start(notification.tid, name_at, words_at))
 
     def _execveat(self, notification: Notification) -> int | None:
-        directory, name_at, words, *_ = notification.arguments
-        name = read_string(notification.tid, name_at)
+        directory, name_at, words_at, *_ = notification.arguments
+        name, words = read_start(notification.tid, name_at, words_at)
         if directory & _INT != _AT_FDCWD and not name.startswith(b"/"):
             place = b"/dev/fd/%d" % (directory & _INT)  # as the kernel spells it for an interpreter (alloc_bprm)
             name = place + b"/" + name if name else place
         return self._announce(notification, name, words)
 
-    def _announce(self, notification: Notification, name: bytes, words_at: int) -> int | None:
+    def _announce(self, notification: Notification, name: bytes, words: tuple[bytes, ...]) -> int | None:
         tid = notification.tid
-        words = read_vector(tid, words_at) or (b"",)  # the kernel gives a program without words an empty one
+        words = words or (b"",)  # the kernel gives a program without words an empty one
         directory = self._processes.directory(tid) or b""
         if not notify.is_waiting(self._listener, notification):
             return None  # and what was read may be of another thread with the number
@@ -168,17 +169,17 @@ class ExecGate:
         self._tell(Message(ANNOUNCED, tid, (name, directory, *words)))
         return 0
 
-    def _compare(self, pid: int, seized: Seized) -> None:
+    def _compare(self, pid: int, tid: int, announced: tuple[bytes, ...]) -> None:
         """Look at a process before its first instruction."""
         try:
             words = self._processes.command_line(pid)
         except OSError:
             return  # killed
-        if words == seized.words:
+        if words == announced:
             self._tracer.release(pid)
         else:  # an interpreter's words, which the supervisor knows, or others than were judged
-            self._standing[seized.tid] = pid
-            self._say(Message(RAN, seized.tid, words))
+            self._standing[tid] = pid
+            self._say(Message(RAN, tid, words))
 
     def _tell(self, message: Message) -> None:
         """Announce; when nobody has read for long, have it read, and wait."""

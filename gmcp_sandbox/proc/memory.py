@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Sequence
 
 PAGE = 4096
 MOST_BYTES = 4 << 20
@@ -18,7 +19,11 @@ _PATH_BYTES = 4096
 _AT_ONCE = 512
 """Pieces of one read; the kernel takes 1,024."""
 _FIRST_LOOK = 128
+_FIRST_VECTOR = 256
 _POINTER = 8
+_PIECE = struct.Struct("@QN")
+_POINTERS = struct.Struct("@Q").iter_unpack
+_ALL = 0xFFFF_FFFF_FFFF_FFFF
 _libc = ctypes.CDLL(None, use_errno=True)
 _readv = _libc.process_vm_readv
 _readv.restype = ctypes.c_ssize_t
@@ -35,19 +40,55 @@ def _fault(code: int) -> OSError:
     return OSError(code, os.strerror(code))
 
 
-def _read(tid: int, pieces: list[tuple[int, int]]) -> bytes:
-    """Return what is readable of the pieces (address, length), up to the first that is not readable."""
-    room = sum(length for _, length in pieces)
-    buffer = ctypes.create_string_buffer(room)
-    ours = struct.pack("@PN", ctypes.addressof(buffer), room)
-    theirs = b"".join([struct.pack("@QN", address & 0xFFFF_FFFF_FFFF_FFFF, length) for address, length in pieces])
-    count = _readv(tid, ours, 1, theirs, len(pieces), 0)
-    if count < 0:
-        code = ctypes.get_errno()
-        if code == errno.EFAULT:
-            return b""
-        raise _fault(code)
-    return buffer.raw[:count]
+class _Reader:
+    """One buffer, used again and again: most calls are small, and making a buffer costs as much as reading."""
+
+    def __init__(self, room: int) -> None:
+        self._buffer = bytearray(room)
+        self._view = memoryview(self._buffer)
+        self._address = ctypes.addressof((ctypes.c_char * room).from_buffer(self._buffer))
+        self._room = room
+
+    def read(self, tid: int, pieces: Sequence[tuple[int, int]]) -> bytes:
+        """Return what is readable of the pieces (address, length), up to the first that is not."""
+        room = 0
+        theirs = b""
+        for address, length in pieces:
+            room += length
+            theirs += _PIECE.pack(address & _ALL, length)
+        assert room <= self._room
+        count = _readv(tid, _PIECE.pack(self._address, room), 1, theirs, len(pieces), 0)
+        if count < 0:
+            code = ctypes.get_errno()
+            if code == errno.EFAULT:
+                return b""
+            raise _fault(code)
+        return bytes(self._view[:count])
+
+
+_read = _Reader(_AT_ONCE * _FIRST_LOOK).read
+
+
+def read_start(tid: int, name_at: int, words_at: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the string at one address and the strings of the vector at another: what execve is called with.
+
+    Two reads for most calls: one for the name and the pointers, one for the words.
+
+    Raises:
+        OSError: EFAULT, when they cannot be read; TooLong (ENAMETOOLONG, E2BIG); ESRCH, EPERM.
+    """
+    name_room, vector_room = _to_page_end(name_at, _FIRST_LOOK), _to_page_end(words_at, _FIRST_VECTOR) & ~7
+    seen = _read(tid, ((name_at, name_room), (words_at, vector_room)))
+    end = seen.find(b"\0", 0, name_room)
+    name = seen[:end] if end >= 0 else read_string(tid, name_at)
+    pointers = [each for (each,) in _POINTERS(seen[name_room : name_room + (len(seen) - name_room & ~7)])]
+    if words_at == 0 or 0 not in pointers:
+        return name, read_vector(tid, words_at)
+    return name, tuple(_strings(tid, pointers[: pointers.index(0)], MOST_BYTES))
+
+
+def _to_page_end(address: int, most: int) -> int:
+    return min(most, PAGE - address % PAGE)  # what lies behind the end of a page may be nobody's
 
 
 def read_string(tid: int, address: int, most: int = _PATH_BYTES) -> bytes:
@@ -58,7 +99,7 @@ def read_string(tid: int, address: int, most: int = _PATH_BYTES) -> bytes:
     """
     found = bytearray()
     while len(found) <= most:
-        length = PAGE - (address + len(found)) % PAGE  # what lies behind the end of a page may be nobody's
+        length = _to_page_end(address + len(found), PAGE)
         part = _read(tid, [(address + len(found), length)])
         end = part.find(b"\0")
         if end >= 0:
@@ -97,7 +138,7 @@ def _pointers(tid: int, address: int) -> list[int]:
         length = PAGE - at % PAGE
         straddling = -length % _POINTER  # of the last pointer, when the vector is not aligned
         part = _read(tid, [(at, length), (at + length, straddling)] if straddling else [(at, length)])
-        more = [each for (each,) in struct.iter_unpack("@Q", part[: len(part) & ~7])]
+        more = [each for (each,) in _POINTERS(part[: len(part) & ~7])]
         if 0 in more:
             return found + more[: more.index(0)]
         if not more:
@@ -108,7 +149,7 @@ def _pointers(tid: int, address: int) -> list[int]:
 
 def _strings(tid: int, pointers: list[int], room: int) -> list[bytes]:
     """Return the strings at these addresses: a first look at all of them at once, then what is longer, one by one."""
-    looks = [(at, min(_FIRST_LOOK, PAGE - at % PAGE)) for at in pointers]
+    looks = [(at, _to_page_end(at, _FIRST_LOOK)) for at in pointers]
     seen = _read(tid, looks)
     words: list[bytes] = []
     offset = 0

@@ -19,7 +19,6 @@ import select
 import signal
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
 from gmcp_sandbox.proc.memory import Processes
 
@@ -35,20 +34,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.restype = ctypes.c_long
 _libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_long)
 
-Arrived = Callable[[int, "Seized"], None]
-"""Told that a process (its id) stands before its first instruction; it stays there until it is released or killed."""
-
-
-class Seized(NamedTuple):
-    """A thread that may exec.
-
-    Attributes:
-        tid: The thread.
-        words: What it said that it will start a program with.
-    """
-
-    tid: int
-    words: tuple[bytes, ...]
+Arrived = Callable[[int, int, tuple[bytes, ...]], None]
+"""Told that a process (its id) stands before its first instruction, by which thread's exec, and the words that this
+thread was seized with. The process stays there until it is released or killed."""
 
 
 def _ptrace(request: int, tid: int, data: int = 0) -> None:
@@ -63,8 +51,8 @@ class Tracer:
     def __init__(self, processes: Processes, arrived: Arrived) -> None:
         self._processes = processes
         self._arrived = arrived
-        self._seized: dict[int, Seized] = {}
-        """By thread group."""
+        self._seized: dict[int, tuple[int, tuple[bytes, ...]]] = {}
+        """By thread group: the thread, and the words that it announced."""
         self._standing: set[int] = set()
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         self._signals = _libc.signalfd(ctypes.c_int(-1), _SIGSET, ctypes.c_int(_SFD_CLOEXEC_NONBLOCK))
@@ -86,8 +74,8 @@ class Tracer:
         """
         group = self._group(tid)
         before = self._seized.get(group)
-        if before is not None and before.tid != tid:
-            self._let_go(group, before.tid)
+        if before is not None and before[0] != tid:
+            self._let_go(group, before[0])
             before = None
         if before is None:
             try:
@@ -96,7 +84,7 @@ class Tracer:
                 if error.errno == errno.EPERM and self._processes.is_traced(tid):
                     return False
                 raise
-        self._seized[group] = Seized(tid, words)
+        self._seized[group] = (tid, words)
         return True
 
     def _group(self, tid: int) -> int:
@@ -156,13 +144,13 @@ class Tracer:
             pass  # it was killed meanwhile; its end is told next
 
     def _arrive(self, pid: int) -> None:
-        """After an exec the thread has the number of its group, whichever it had before."""
+        """After an exec a thread has the number of its group, whichever it had before."""
         seized = self._seized.pop(pid, None)
         self._standing.add(pid)
         if seized is None:
             self.kill(pid)  # an exec that nobody announced
         else:
-            self._arrived(pid, seized)
+            self._arrived(pid, *seized)
 
     def release(self, pid: int) -> None:
         """Let a process begin; harmless when it is gone."""
@@ -188,6 +176,9 @@ class Tracer:
 
     def _forget(self, tid: int) -> None:
         self._standing.discard(tid)
-        group = next((group for group, each in self._seized.items() if each.tid == tid), None)
+        if self._seized.get(tid, (0,))[0] == tid:
+            del self._seized[tid]
+            return
+        group = next((group for group, each in self._seized.items() if each[0] == tid), None)
         if group is not None:
             del self._seized[group]
