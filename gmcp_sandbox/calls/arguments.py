@@ -93,6 +93,8 @@ class ProcExec(Arguments, frozen=True):
     cwd: str | None = None
     digest: str | None = None
     """Of the file, the first 160 bits of Blake3; None for a loader, and for a file too large to be read each time."""
+    interprets: str | None = None
+    """The script, as `argv` names it, whose first line has this program run."""
     fault: str | None = None
     """What is wrong with the start; never granted."""
 

@@ -49,7 +49,7 @@ class Start:
         program: Path of what was announced, once it was opened.
     """
 
-    __slots__ = ("_is_handled", "_next", "argv", "cwd", "name", "program", "size")
+    __slots__ = ("_is_handled", "_next", "_script", "argv", "cwd", "name", "program", "size")
 
     def __init__(self, name: str, cwd: str | None, argv: tuple[str, ...]) -> None:
         self.name = name
@@ -59,6 +59,7 @@ class Start:
         self.size = len(name) + sum(map(len, argv)) + 64 * len(argv)
         self._next = _Next.PROGRAM
         self._is_handled = False
+        self._script: str | None = None
 
     def arguments(self, digest: str | None) -> ProcExec:
         """Return what the open that comes now is asked for with."""
@@ -66,7 +67,7 @@ class Start:
             return ProcExec(fault=UNANNOUNCED)
         if self._next in (_Next.LOADER, _Next.HANDLER):
             return ProcExec()
-        return ProcExec(self.argv, self.cwd, digest)
+        return ProcExec(self.argv, self.cwd, digest, self._script)
 
     @property
     def is_loader_next(self) -> bool:
@@ -94,7 +95,7 @@ class Start:
         interpreter, argument = found
         extra = () if argument is None else (argument,)
         self.argv = (interpreter, *extra, self.name, *self.argv[1:])
-        self.name = interpreter
+        self._script, self.name = self.name, interpreter
         self._next = _Next.INTERPRETER
 
     def is_what_ran(self, words: tuple[str, ...]) -> bool:

@@ -19,6 +19,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from gmcp_sandbox.calls.arguments import ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
@@ -38,6 +39,7 @@ REMEMBERED = 65536
 
 _ORDER = list(Layer)
 _ALLOW, _DENY, _ASK = Outcome.ALLOW, Outcome.DENY, Outcome.ASK
+_LONGEST_ARGV = 16384
 _TRANSIENT = (".error", ".timeout")
 """Ends of reasons that tell of a fault, not of the call."""
 
@@ -264,6 +266,8 @@ class Pipeline:
         return outcome
 
     def _remember(self, key: Key, result: Judgement, *, needs_content: bool) -> None:
+        if key[0] is Tool.PROC_EXEC and is_long(cast(ProcExec, key[2])):
+            return
         if result is self._usual and not needs_content:
             self._cache.put(key, result.epoch, self._usual_entry)
             return
@@ -296,6 +300,11 @@ class Pipeline:
             return self._reader.depends_on_content(call)
         except Exception:  # noqa: BLE001 - whoever cannot say is taken to depend on it, and to be asked each time
             return True
+
+
+def is_long(args: ProcExec) -> bool:
+    """True for a command line that is not kept: it seldom comes again, and many of them would fill the memory."""
+    return args.argv is not None and sum(map(len, args.argv)) + len(args.argv) * 64 > _LONGEST_ARGV
 
 
 def _is_probed(judgement: Judgement) -> bool:

@@ -159,13 +159,17 @@ def _exec(args: Arguments) -> bool:
     run = cast("ProcExec", args)
     if run.cwd is not None and not is_path(run.cwd):
         return False
-    if not (_is_digest(run.digest) and (run.fault is None or _is_text(run.fault, 64))):
+    if not (_is_digest(run.digest) and _is_short(run.interprets, PATH_BYTES) and _is_short(run.fault, 64)):
         return False
     if run.argv is None:
         return True
     if type(run.argv) is not tuple or sum(map(len, run.argv)) + len(run.argv) > ARGV_CHARS:
         return False
     return not any("\0" in word for word in run.argv)
+
+
+def _is_short(text: str | None, limit: int) -> bool:
+    return text is None or _is_text(text, limit)
 
 
 def _is_digest(digest: str | None) -> bool:

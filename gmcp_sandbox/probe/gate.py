@@ -16,11 +16,12 @@ import time
 
 import msgspec
 
-from gmcp_sandbox.calls.arguments import Arguments, FsRename
+from gmcp_sandbox.calls.arguments import Arguments, FsRename, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.incoming import Incoming
 from gmcp_sandbox.pipeline.layer import deny
+from gmcp_sandbox.pipeline.pipeline import is_long
 from gmcp_sandbox.policy.profile import ProbePolicy
 from gmcp_sandbox.policy.state import SessionState
 from gmcp_sandbox.probe.engine import Engine, ProbeError, ProbeTimeout
@@ -186,6 +187,8 @@ class Gate:
             return (call.tool, self._class(call.object), self._what(call.args), call.label, taint)
         content = call.content
         if content is not None and len(content) > _CONTENT:
+            return None
+        if isinstance(call.args, ProcExec) and is_long(call.args):
             return None
         return (call.tool, call.object, call.args, call.label, taint, content)
 

@@ -8,6 +8,9 @@ remembered does not come here again in its epoch, so "the first" needs no memory
 A program without its command line is not asked about unless it lies in an unusual place: the name of a compiler or a
 database shell says nothing of what it will do, and the model, asked all the same, stopped ordinary ones.
 
+A script is asked about, and not once more its interpreter with the same words, unless the script's first line itself
+holds more than one word for it (`#!/usr/bin/env -S …`).
+
 Scratch trees and bursts are asked about by class of place, not by name: three thousand new files are one question.
 
 Owned by the event loop. Guarantees: no content is looked at; at most `_CLASSES` classes are counted.
@@ -59,7 +62,7 @@ class Selection:
         if tool not in self._tools:
             return False
         if isinstance(call.args, ProcExec):
-            return call.args.argv is not None or call.label.name not in _USUAL
+            return _says_something(call.args) or call.label.name not in _USUAL
         if tool in _ALWAYS:
             return True
         if tool is Tool.FS_READ:
@@ -81,3 +84,12 @@ class Selection:
         key = (call.tool, place_class(call.object, self._around.workspace, self._around.home))
         self._counts[key] = count = self._counts.get(key, 0) + 1
         return count > BURST
+
+
+def _says_something(args: ProcExec) -> bool:
+    """True when the command line says more than was asked about already."""
+    if args.argv is None:
+        return False
+    if args.interprets is None or len(args.argv) < 2 or args.argv[1] == args.interprets:
+        return args.interprets is None
+    return len(args.argv[1].split()) > 1
