@@ -94,7 +94,8 @@ _JUDGED: tuple[Family, ...] = (
     _family(
         "run",
         Fate.JUDGED,
-        "OPEN with the exec flag, only on executable mounts",
+        "announced with its words (seccomp notification), judged with the file at the OPEN with the exec flag, only on "
+        "executable mounts; other words than the judged ones before the first instruction kill the process",
         "execve execveat",
         Tool.PROC_EXEC,
     ),

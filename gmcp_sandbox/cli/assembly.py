@@ -28,9 +28,6 @@ from gmcp_sandbox.policy.guards import guard_for
 from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.profile import Mount, MountMode, Profile
 from gmcp_sandbox.policy.state import SessionState
-from gmcp_sandbox.proc.announcing import Announcements
-from gmcp_sandbox.proc.gatestep import ANNOUNCING, TALKING
-from gmcp_sandbox.proc.startline import Line
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.net.publish import Publisher
     from gmcp_sandbox.net.service import Network
     from gmcp_sandbox.probe.gate import Gate
+    from gmcp_sandbox.proc.announcing import Announcements
 
 _SCRATCH_MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777}
 
@@ -54,6 +52,8 @@ class Assembled(NamedTuple):
     approvals: Approvals
     pipeline_of: Callable[[Profile], Pipeline]
     """Makes the layers of another profile, around the same gate."""
+    starts: Starts
+    """Program starts that were announced; without announcements none is granted."""
     gate: Gate | None = None
     network: Network | None = None
     publisher: Publisher | None = None
@@ -102,7 +102,7 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
     prepared: Preparation,
     session: SessionDir,
     audit: AuditWriter,
-    fds: Mapping[str, int],
+    scratch: int | None,
     explanations: Explanations,
     *,
     has_person: bool = False,
@@ -112,8 +112,7 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
 
     Args:
         has_person: Whether somebody sits at the terminal that the session was started from.
-        fds: What the set-up process made: lines to the exec gate, and the root of the memory file system for scratch
-            trees, which root makes here.
+        scratch: Root of the memory file system for scratch trees; None where the caller is root, who makes it here.
         gate: The semantic gate; None where no model is installed.
 
     Raises:
@@ -133,16 +132,13 @@ def assemble(  # noqa: PLR0913 - the parts of a session, each said by name
         approver=approvals,
         deadline=profile.approvals.deadline_seconds,
     )
-    scratch = fds.get("scratch")
     if scratch is None:
         scratch = kernel.detached_tmpfs({"size": str(profile.limits.scratch_bytes), "mode": "0755"})
     trees = _scratch_trees(prepared.view.mounts, scratch)
     explanations.open(trees)
     starts = Starts()
     filesystem = _filesystem(prepared, session, monitor, trees, starts)
-    announcements = Announcements(Line.of(fds[ANNOUNCING]), Line.of(fds[TALKING]), starts, audit.event)
-    parts = Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), gate)
-    return parts._replace(announcements=announcements)
+    return Assembled(profile, audit, monitor, filesystem, approvals, lambda new: Pipeline(new, gate), starts, gate)
 
 
 def _filesystem(

@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import datetime
+import shlex
 from functools import lru_cache
 
 from gmcp_sandbox.audit.encode import JSON, encode
@@ -83,7 +84,7 @@ def _arguments(args: dict[str, JSON]) -> str:
     """Return what tells two calls on one object apart at a glance."""
     argv = args.get("argv")
     if isinstance(argv, list):
-        return "  [" + " ".join(str(word) for word in argv) + "]"
+        return f"  [{shlex.join(map(str, argv))}]"
     if "target" in args:
         return f" -> {args['target']}"
     if "method" in args:

@@ -104,8 +104,9 @@ class Services:
         assert self._assembled.announcements is not None
         try:
             await self._assembled.announcements.run()
-        except SandboxError as error:  # or the agent's end, whose word is on its way
-            await trio.sleep(_GRACE_SECONDS)
+        except SandboxError as error:
+            if select.select([self._started.channel.fileno()], [], [], 0)[0]:
+                await trio.sleep(_GRACE_SECONDS)  # process 1 said or is saying why it has ended, and the gate with it
             self._end(Ending("failed", 125, str(error), error.hint))
 
     async def _retire_logs(self) -> None:

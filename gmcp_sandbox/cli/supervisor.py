@@ -133,7 +133,8 @@ def _serve(
             from gmcp_sandbox.cli.assembly import assemble
             from gmcp_sandbox.cli.explanations import Explanations
 
-            parts = assemble(prepared, session, audit, fds, Explanations(report), has_person=has_person, gate=gate)
+            scratch, explanations = fds.get("scratch"), Explanations(report)
+            parts = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
             return _connected(parts, prepared, outfit, fds)
 
         ending = _run(orders, started, report, assembled)
@@ -196,8 +197,14 @@ def seal(audit: AuditWriter, session: SessionDir, outcome: dict[str, JSON]) -> N
 
 
 def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | None, fds: dict[str, int]) -> Assembled:
-    """Add what leads out of the sandbox and into it, as far as the session has it. Raises HostError."""
+    """Add the exec gate, and what leads out of the sandbox and into it, as far as there is any. Raises HostError."""
+    from gmcp_sandbox.proc.announcing import Announcements
+    from gmcp_sandbox.proc.gatestep import ANNOUNCING, TALKING
+    from gmcp_sandbox.proc.startline import Line
+
     audit = assembled.audit
+    lines = Line.of(fds[ANNOUNCING]), Line.of(fds[TALKING])
+    assembled = assembled._replace(announcements=Announcements(*lines, assembled.starts, audit.event))
     if outfit is not None:
         from gmcp_sandbox.cli.networking import build_network
 

@@ -127,7 +127,7 @@ def interpreter_of(head: bytes) -> tuple[str, str | None] | None:
     while text[end - 1] in _BLANKS:
         end -= 1
     name_at = _first(text, 2, end, lambda byte: byte not in _BLANKS)
-    if name_at is None or name_at == end:
+    if name_at is None or name_at == end or text[name_at] == 0:
         return None
     name_end = _first(text, name_at, end, _ends_word)
     if name_end is None or text[name_end] == 0 or name_end == end:

@@ -34,8 +34,7 @@ _WORD = re.compile(r"""[^\s;|&<>()`"'\\$]+""")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r'\\(["\\$`\n])')
 _ANSI = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
-_IFS = re.compile(r"\$\{?IFS\}?")
-_SEPARATOR = "\x1f"
+_IFS = re.compile(r"\$(?:\{IFS\}|IFS(?!\w))")
 _NO_WORDS = frozenset({"variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect", "comment"})
 
 
@@ -58,17 +57,17 @@ def commands_in(path: str, argv: Sequence[str]) -> Commands:
     """Return what a program with these words runs, as far as the words say it.
 
     Args:
-        path: Of the program; where its name is that of a wrapper, the words are read as that one's.
+        path: Of the program; the words are read as those of the name that the file has, and of the one it runs under.
     """
     if not argv:
         return _NONE
-    name = name_of(path)
-    if may_wrap(name):
-        argv = (name, *argv[1:])
-    elif not may_wrap(name_of(argv[0]).lstrip("-")):
+    names = dict.fromkeys((name_of(path), name_of(argv[0]).lstrip("-")))
+    readings = [(name, *argv[1:]) for name in names if may_wrap(name)]
+    if not readings:
         return _NONE
-    known = tuple(argv)
-    return _remembered(known) if sum(map(len, known)) <= _REMEMBERED_CHARS else _read(known)
+    is_short = sum(map(len, argv)) <= _REMEMBERED_CHARS
+    found = [_remembered(words) if is_short else _read(words) for words in readings]
+    return Commands(sum((each.lines for each in found), ()), sum((each.loose for each in found), ()))
 
 
 def _read(argv: tuple[str, ...]) -> Commands:
@@ -121,7 +120,7 @@ def _loose(text: str) -> tuple[str, ...]:
 
 def parse(text: str) -> tuple[list[tuple[str, ...]], bool]:
     """Return the command lines of a shell text, and whether all of it was proper shell."""
-    data = text.encode("utf-8", "surrogatepass")
+    data = _IFS.sub(" ", text).encode("utf-8", "surrogatepass")  # it splits words, as a blank does
     root = _parser().parse(data).root_node
     commands = [words for node in _nodes(root) if node.type == "command" and (words := _words(node, data))]
     return commands, not root.has_error
@@ -148,7 +147,7 @@ def _words(command: Node, data: bytes) -> tuple[str, ...]:
     words: list[str] = []
     for child in command.named_children:
         if child.type not in _NO_WORDS:
-            words += [word for word in _text(child, data).split(_SEPARATOR) if word or len(words) > 0]
+            words.append(_text(child, data))
     return tuple(words)
 
 
@@ -171,7 +170,7 @@ def _piece(node: Node, data: bytes) -> str:
         return _ANSI.sub(_ansi, raw[2:-1])
     if kind == "concatenation":
         return _text(node, data)
-    return _SEPARATOR if _IFS.fullmatch(raw) else raw
+    return raw
 
 
 def _ansi(escape: re.Match[str]) -> str:

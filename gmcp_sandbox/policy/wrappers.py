@@ -35,7 +35,7 @@ _WRAPPERS: dict[str, _Wrapper] = {
     "setsid": _wrapper(plain="-c -f -w --fork --wait --ctty"),
     "timeout": _wrapper("-k -s --kill-after --signal", 1, plain="-v --foreground --preserve-status --verbose"),
     "stdbuf": _wrapper("-i -o -e --input --output --error"),
-    "time": _wrapper("-f -o --format --output", plain="-p -v -a --verbose --append --portability"),
+    "time": _wrapper("-f -o --format --output", plain="-p -v -a --verbose --append"),
     "chrt": _wrapper("-T -P -D", 1, plain="-f -r -o -b -i -d -a"),
     "taskset": _wrapper("", 1, plain="-a -c"),
     "xargs": _wrapper(
@@ -56,7 +56,7 @@ _WRAPPERS: dict[str, _Wrapper] = {
     "exec": _wrapper("-a", plain="-c -l"),
     "busybox": _wrapper(),
     "toybox": _wrapper(),
-    "strace": _wrapper("-o -e -p -s -u -E -P -I -b -O -S -X -a", plain="-f -ff -t -tt -T -q -c -C -d -h -i -k -r -v -y"),
+    "strace": _wrapper("-o -e -p -s -u -E -P -I -b -O -S -X -a", plain="-f -ff -t -tt -T -q -c -C -d -i -k -r -v -y"),
     "unshare": _wrapper("-R -w -S -G --root --wd"),
     "chroot": _wrapper("", 1),
     "runuser": _wrapper("-u -g -G -s", 0, script="-c --command"),
@@ -103,7 +103,9 @@ def inner(argv: Sequence[str]) -> Inner:
     if name in ("find", "fd"):
         return _of_find(argv)
     wrapper = _LOADER if name.startswith(_LOADERS) else _WRAPPERS.get(name)
-    return _NOTHING if wrapper is None else _of_wrapper(argv, wrapper, takes_assignments=name in ("env", "sudo", "doas"))
+    return (
+        _NOTHING if wrapper is None else _of_wrapper(argv, wrapper, takes_assignments=name in ("env", "sudo", "doas"))
+    )
 
 
 def _of_shell(argv: Sequence[str]) -> Inner:
@@ -127,7 +129,7 @@ def _of_shell(argv: Sequence[str]) -> Inner:
 
 
 def _of_find(argv: Sequence[str]) -> Inner:
-    found = []
+    found: list[tuple[str, ...]] = []
     at = 1
     while at < len(argv) and len(found) < _MOST * _MOST:
         if argv[at] in _FIND_RUNS:
@@ -140,6 +142,20 @@ def _of_find(argv: Sequence[str]) -> Inner:
 
 
 def _of_wrapper(argv: Sequence[str], wrapper: _Wrapper, *, takes_assignments: bool) -> Inner:
+    at, scripts, readings = _after_options(argv, wrapper)
+    commands = []
+    for start in (at, *readings):
+        place = start
+        while takes_assignments and place < len(argv) and "=" in argv[place]:
+            place += 1
+        command = tuple(argv[place + wrapper.operands :])
+        if command:
+            commands.append(command)
+    return Inner(tuple(dict.fromkeys(commands)), scripts)
+
+
+def _after_options(argv: Sequence[str], wrapper: _Wrapper) -> tuple[int, tuple[str, ...], list[int]]:
+    """Return where the operands begin, the scripts among the options, and where operands may begin as well."""
     scripts: list[str] = []
     readings: list[int] = []
     at = 1
@@ -156,12 +172,4 @@ def _of_wrapper(argv: Sequence[str], wrapper: _Wrapper, *, takes_assignments: bo
             at += 1
         elif not equals and word not in wrapper.plain and word[:2] not in wrapper.valued:
             readings.append(at + 1)  # its value, then the program; or else the program at once
-    commands = []
-    for start in (at, *(reading for reading in readings if reading > at - 1)):
-        place = start
-        while takes_assignments and place < len(argv) and "=" in argv[place]:
-            place += 1
-        command = tuple(argv[place + wrapper.operands :])
-        if command:
-            commands.append(command)
-    return Inner(tuple(dict.fromkeys(commands)), tuple(scripts))
+    return at, tuple(scripts), [reading for reading in readings if reading >= at]

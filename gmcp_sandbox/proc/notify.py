@@ -21,7 +21,8 @@ _WAIT_KILLABLE_RECV = 1 << 5
 _RECV, _SEND, _ID_VALID = 0xC0502100, 0xC0182101, 0x40082102
 _SET_FLAGS, _SYNC_WAKE_UP = 0x40082104, 1
 _CONTINUE = 1
-_NOTIFICATION = struct.Struct("=QIIiIQ6Q")  # id, pid, flags, then the data: number, architecture, instruction, arguments
+_NOTIFICATION = struct.Struct("=QIIiIQ6Q")
+"""id, pid, flags, then the data: number, architecture, instruction, arguments."""
 _ANSWER = struct.Struct("=QqiI")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,9 +55,8 @@ def load(program: bytes) -> int:
     memory = ctypes.create_string_buffer(program, len(program))
     described = ctypes.create_string_buffer(struct.pack("@HP", count, ctypes.addressof(memory)))
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE_RECV, _NEW_LISTENER):
-        listener: int = _libc.syscall(
-            ctypes.c_long(_SECCOMP[platform.machine()]), ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), described
-        )
+        number = ctypes.c_long(_SECCOMP[platform.machine()])
+        listener: int = _libc.syscall(number, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), described)
         if listener >= 0:
             return listener
         code = ctypes.get_errno()

@@ -1,4 +1,4 @@
-"""The lines between the exec gate and the supervisor: one message is one packet, a long one travels in memory of its own.
+"""The lines between the exec gate and the supervisor: one message is one packet, a long one goes in memory.
 
 Two lines: on one the gate announces starts, which the supervisor reads when a program is opened, so that nobody has to
 wake up for an announcement; on the other they talk.

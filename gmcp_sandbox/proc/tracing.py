@@ -1,8 +1,8 @@
 """Stopping a program between its exec and its first instruction, to see what it was really started with.
 
 A thread that is about to call exec is seized (ptrace(2), PTRACE_SEIZE, which does not stop it). When its exec succeeds
-the kernel stops it in the new memory, of which nobody but the kernel has written a byte. A failed exec makes no stop: the
-thread stays seized until it tries again or ends, and its signals are passed on.
+the kernel stops it in the new memory, of which nobody but the kernel has written a byte. A failed exec makes no stop:
+the thread stays seized until it tries again or ends, and its signals are passed on.
 
 Invariants:
 - At most one thread of a thread group is seized. Otherwise one that ends while another is in exec would have to be

@@ -67,6 +67,7 @@ def stage_words(identity: Identity) -> list[str]:
 def test_root_opens_the_root_as_host_root_and_is_nobody_before_the_first_tmpfs() -> None:
     assert stage_words(ROOT) == [
         "PrivatePropagation",
+        "StartGate",
         SHELL_ROOT,
         "BecomeNamespaceRoot",
         "ForbidMoreNamespaces",
@@ -78,6 +79,7 @@ def test_root_opens_the_root_as_host_root_and_is_nobody_before_the_first_tmpfs()
 def test_a_user_makes_the_scratch_space_inside() -> None:
     assert stage_words(USER) == [
         "PrivatePropagation",
+        "StartGate",
         SHELL_ROOT,
         "ScratchTmpfs",
         "ForbidMoreNamespaces",
@@ -96,6 +98,7 @@ def test_the_agent_gives_everything_up_in_the_order_in_which_it_can() -> None:
         confine.DropCapabilities,
         confine.NoNewPrivileges,
         confine.DieWithParent,
+        confine.BecomeReadable,
         LoadFilter,
     ]
     assert steps[1] == confine.LimitResources(limits)
