@@ -187,7 +187,9 @@ def _approve(sandbox, running):
 
 def test_decide_speaks_of_words(sandbox):
     profile = sandbox.profile(PROFILE)
-    done = sandbox.command("decide", "-p", profile, "proc.exec", "path=/usr/bin/bash", "argv=bash", "argv=-c", "argv=git push --force")
+    done = sandbox.command(
+        "decide", "-p", profile, "proc.exec", "path=/usr/bin/bash", "argv=bash", "argv=-c", "argv=git push --force"
+    )
     assert done.code == 1
     assert "history-is-not-forced" in done.text
 
@@ -418,7 +420,9 @@ print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
 
 
 def test_when_the_gate_dies_nothing_starts_and_the_session_ends(sandbox):
-    with sandbox.start("-p", sandbox.profile(PROFILE), "--", "/bin/sh", "-c", "echo up; /bin/sleep 50; /bin/echo never") as running:
+    with sandbox.start(
+        "-p", sandbox.profile(PROFILE), "--", "/bin/sh", "-c", "echo up; /bin/sleep 50; /bin/echo never"
+    ) as running:
         running.read_until(b"up")
         gate = next(each for each in running.family() if _title(each.pid) == "gmcp-gate")
         gate.kill()

@@ -71,7 +71,9 @@ def test_nothing_is_run(words):
     assert not any(inner(words).commands)
 
 
-@given(st.lists(st.sampled_from(["-c", "-", "--", "env", "sh", "A=1", "5", "-exec", ";", "", "-Z", "find"]), min_size=1))
+@given(
+    st.lists(st.sampled_from(["-c", "-", "--", "env", "sh", "A=1", "5", "-exec", ";", "", "-Z", "find"]), min_size=1)
+)
 def test_any_words_have_an_answer(words):
     found = inner(words)
     assert all(command for command in found.commands)
