@@ -144,11 +144,7 @@ def _nodes(root: Node) -> Iterator[Node]:
 
 
 def _words(command: Node, data: bytes) -> tuple[str, ...]:
-    words: list[str] = []
-    for child in command.named_children:
-        if child.type not in _NO_WORDS:
-            words.append(_text(child, data))
-    return tuple(words)
+    return tuple(_text(child, data) for child in command.named_children if child.type not in _NO_WORDS)
 
 
 def _text(node: Node, data: bytes) -> str:

@@ -207,7 +207,8 @@ for _ in range(25):
     pid = os.fork()
     if pid == 0:
         word = ctypes.create_string_buffer(GOOD, 9)
-        words = (ctypes.c_void_p * 3)(ctypes.cast(ctypes.c_char_p(b"echo"), ctypes.c_void_p), ctypes.addressof(word), None)
+        first = ctypes.cast(ctypes.c_char_p(b"echo"), ctypes.c_void_p)
+        words = (ctypes.c_void_p * 3)(first, ctypes.addressof(word), None)
         go = threading.Event()
         def flip():
             go.set()
@@ -237,7 +238,8 @@ for _ in range(25):
 
 
 def test_a_path_renamed_between_is_judged_as_the_file_that_is_opened(sandbox):
-    rules = f'[[rules]]\nid = "mine"\ntext = "no"\neffect = "deny"\ntools = ["proc.exec"]\npaths = ["{sandbox.workspace}/bad"]\n'
+    rules = '[[rules]]\nid = "mine"\ntext = "no"\neffect = "deny"\ntools = ["proc.exec"]\n'
+    rules += f'paths = ["{sandbox.workspace}/bad"]\n'
     shutil.copy("/usr/bin/true", sandbox.workspace / "good")
     shutil.copy("/usr/bin/false", sandbox.workspace / "bad")
     sandbox.own()
@@ -370,7 +372,8 @@ def test_words_without_memory_fail_as_ever(sandbox):
         sandbox,
         """
 for path, words in ((1, None), (None, None), (b"/usr/bin/true", 8)):
-    libc.execve(ctypes.c_char_p(path) if isinstance(path, bytes) else ctypes.c_void_p(path), ctypes.c_void_p(words), None)
+    name = ctypes.c_char_p(path) if isinstance(path, bytes) else ctypes.c_void_p(path)
+    libc.execve(name, ctypes.c_void_p(words), None)
     print(ctypes.get_errno())
 """,
     )
@@ -382,9 +385,9 @@ def test_a_flood_of_starts_leaves_the_session_answering(sandbox):
         sandbox,
         "/bin/bash",
         "-c",
-        "for i in 1 2 3 4; do (for j in {1..60}; do /bin/true $i $j; done) & done; cat /etc/hostname >/dev/null; wait; echo all",
+        "for i in 1 2 3 4; do (for j in {1..60}; do /bin/true $i $j; done) & done; cat /etc/hostname; wait; echo all",
     )
-    assert result.text == "all\n"
+    assert result.text.endswith("all\n")
     assert len([argv for _, argv in _starts(result) if argv[0] == "/bin/true"]) == 240
 
 
@@ -417,6 +420,9 @@ print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
 """,
     )
     assert result.text.split() == ["b't'", "True", "b't'", "9"], result.err
+
+
+_SLOW = "echo up; /bin/sleep 50; /bin/echo never"
 
 
 def test_when_the_gate_dies_nothing_starts_and_the_session_ends(sandbox):

@@ -57,7 +57,7 @@ def test_the_program_behind_a_wrapper(line):
         ["env", "-S", "TEXT"],
         ["env", "--split-string=TEXT"],
         ["su", "-c", "TEXT", "ada"],
-        ["flock", "/x", "-c", "TEXT"][:1] + ["-c", "TEXT", "/x"],
+        ["flock", "-c", "TEXT", "/x"],
         ["eval", "TEXT"],
     ],
 )

@@ -58,9 +58,7 @@ def echo():
 
 
 def _case(body):
-    done = subprocess.run(
-        [sys.executable, "-c", _PRELUDE + body], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", _PRELUDE + body], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().split()
 
