@@ -29,10 +29,7 @@ def told():
             prctl.set_no_new_privs(1)
             LoadFilter(("getpgid",)).apply(stage)
             for _ in range(2):
-                try:
-                    os.write(said, b"1\n" if os.getpgid(0) > 0 else b"0\n")
-                except OSError as error:
-                    os.write(said, b"e%d\n" % error.errno)
+                _ask(said)
         finally:
             os._exit(0)
     theirs.close()
@@ -44,6 +41,14 @@ def told():
     os.close(answers)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+
+
+def _ask(said):
+    """Make the call, and say what came of it."""
+    try:
+        os.write(said, b"1\n" if os.getpgid(0) > 0 else b"0\n")
+    except OSError as error:
+        os.write(said, f"e{error.errno}\n".encode())
 
 
 def _receive(listener):
