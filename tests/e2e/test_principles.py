@@ -124,11 +124,13 @@ def test_history_is_not_rewritten_but_goes_on(run):
     assert (result.code, blamed) == (0, set()), result.err
     result, blamed = run("FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch --msg-filter 'sed s/t/u/' HEAD")
     assert result.code != 0
+    assert blamed == {"history-is-not-forced"}
+    result, blamed = run("mkdir -p .git/info && echo x > .git/info/grafts")
+    assert result.code != 0
     assert blamed == {"history-stays"}
 
 
 def test_forced_pushes_as_decide_tells(box):
-    """Until the command lines of what runs are judged: a session knows the program alone."""
     profile = str(box.base / "generous.toml")
     answers = []
     for last in ("--force-with-lease", "origin"):

@@ -66,7 +66,8 @@ def test_a_model_makes_a_sixth_layer_everywhere(probed):
 
 
 def test_what_the_model_finds_dangerous_does_not_happen(probed):
-    result = read(probed, "ls", "rm")
+    # The words of a command line are judged as well: the name of the file is in none.
+    result = read(probed, "ls", then=f"; n=r; cat < {probed.home}/notes/${{n}}m")
     assert result.text == "about ls\n"
     denial = next(each for each in records(result) if each.get("outcome") == "deny" and each["tool"] == "fs.read")
     assert (denial["layer"], denial["reason"], denial["score"]) == ("probe", "probe.destruction", 4.0)
