@@ -198,13 +198,16 @@ def seal(audit: AuditWriter, session: SessionDir, outcome: dict[str, JSON]) -> N
 
 def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | None, fds: dict[str, int]) -> Assembled:
     """Add the exec gate, and what leads out of the sandbox and into it, as far as there is any. Raises HostError."""
+    from gmcp_sandbox.monitor.attempts import Attempts
     from gmcp_sandbox.proc.announcing import Announcements
     from gmcp_sandbox.proc.gatestep import ANNOUNCING, TALKING
     from gmcp_sandbox.proc.startline import Line
 
     audit = assembled.audit
     lines = Line.of(fds[ANNOUNCING]), Line.of(fds[TALKING])
-    assembled = assembled._replace(announcements=Announcements(*lines, assembled.starts, audit.event))
+    attempts = Attempts(assembled.monitor, audit.event)
+    announcements = Announcements(*lines, assembled.starts, audit.event, attempts)
+    assembled = assembled._replace(announcements=announcements)
     if outfit is not None:
         from gmcp_sandbox.cli.networking import build_network
 

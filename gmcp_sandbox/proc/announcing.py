@@ -13,8 +13,9 @@ import trio
 from gmcp_sandbox.audit.encode import JSON
 from gmcp_sandbox.audit.redact import redact_words
 from gmcp_sandbox.errors import HostError
+from gmcp_sandbox.monitor.attempts import Attempts
 from gmcp_sandbox.monitor.starts import Start, Starts
-from gmcp_sandbox.proc.startline import BEGIN, BROKEN, FULL, KILL, RAN, REFUSED, UNTRACED, Line, Message
+from gmcp_sandbox.proc.startline import ATTEMPTED, BEGIN, BROKEN, FULL, KILL, RAN, REFUSED, UNTRACED, Line, Message
 
 _EVENTS_A_KIND = 1000
 """Refused calls and untraced starts that are recorded one by one; what comes later is noise of an attack."""
@@ -35,7 +36,10 @@ def spelled(word: bytes) -> str:
 class Announcements:
     """Both lines to the gate, and what they say of the starts under way."""
 
-    def __init__(self, announcing: Line, talking: Line, starts: Starts, record: Record) -> None:
+    def __init__(
+        self, announcing: Line, talking: Line, starts: Starts, record: Record, attempts: Attempts | None = None
+    ) -> None:
+        self._attempts = attempts
         self.starts = starts
         starts.refresh = self.take_in
         self._announcing = announcing
@@ -65,14 +69,25 @@ class Announcements:
             HostError: It has ended.
             AuditError: What it said could not be recorded.
         """
-        while True:
-            await trio.lowlevel.wait_readable(self._talking.fileno())
-            try:
-                message = self._talking.receive()
-                if message is not None:
-                    self._hear(message)
-            except (EOFError, BrokenPipeError, ConnectionResetError):
-                raise HostError("the exec gate ended", hint="please report this") from None
+        try:
+            while True:
+                await self._next()
+        finally:
+            if self._attempts is not None:
+                self._attempts.report()
+
+    async def _next(self) -> None:
+        await trio.lowlevel.wait_readable(self._talking.fileno())
+        try:
+            message = self._talking.receive()
+            if message is not None and message.kind == ATTEMPTED:
+                if self._attempts is not None:
+                    name, *arguments = message.words
+                    await self._attempts.take(message.tid, name.decode(), [int(word) for word in arguments])
+            elif message is not None:
+                self._hear(message)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise HostError("the exec gate ended", hint="please report this") from None
 
     def _hear(self, message: Message) -> None:
         if message.kind == RAN:

@@ -24,11 +24,13 @@ import select
 import socket
 from collections.abc import Callable, Mapping
 
+from gmcp_sandbox.calls.refusals import refusal_of
 from gmcp_sandbox.proc import notify
 from gmcp_sandbox.proc.memory import Processes, read_start
 from gmcp_sandbox.proc.notify import Notification
 from gmcp_sandbox.proc.startline import (
     ANNOUNCED,
+    ATTEMPTED,
     BEGIN,
     BROKEN,
     FULL,
@@ -78,7 +80,10 @@ class ExecGate:
         self._standing: dict[int, int] = {}
         """Processes that wait for the supervisor's word, by the thread that their start was announced for."""
         known: dict[str, Answer] = {"execve": self._execve, "execveat": self._execveat}
-        self._answers: dict[int, Answer] = {number: known[name] for number, name in numbers.items()}
+        self._numbers = numbers
+        self._answers: dict[int, Answer] = {
+            number: known.get(name, self._refuse_attempt) for number, name in numbers.items()
+        }
 
     def run(self) -> None:
         """Answer until the supervisor's line ends."""
@@ -143,6 +148,15 @@ class ExecGate:
         """Tell the supervisor of a call that is refused."""
         words = (notification.number, *notification.arguments, error)
         self._say(Message(REFUSED, notification.tid, tuple(b"%d" % word for word in words)))
+
+    def _refuse_attempt(self, notification: Notification) -> int:
+        """Refuse what the filter would refuse without us, and tell of it. Looks at registers alone."""
+        name = self._numbers[notification.number]
+        rule = refusal_of(name, *notification.arguments)
+        words = (name.encode(), *(b"%d" % word for word in notification.arguments))
+        with contextlib.suppress(BlockingIOError):  # a flood of attempts keeps nobody waiting
+            self._talking.send(Message(ATTEMPTED, notification.tid, words))
+        return errno.EPERM if rule is None else int(getattr(errno, rule.errno))
 
     # ------------------------------------------------------------------------------------------------------------ exec
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from gmcp_sandbox.calls.attempts import is_reported
 from gmcp_sandbox.calls.fates import Comparison, Condition
 from gmcp_sandbox.calls.refusals import refusals
 from gmcp_sandbox.calls.syscalls import NEWER
@@ -62,7 +63,8 @@ class LoadFilter(msgspec.Struct, frozen=True):
         chain.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
         chain.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, _BINARY_TREE)
         for refusal in refusals():
-            action = pyseccomp.ERRNO(getattr(errno, refusal.errno))
+            is_told = bool(self.notified) and is_reported(refusal)  # the gate answers with the same errno
+            action = pyseccomp.NOTIFY if is_told else pyseccomp.ERRNO(getattr(errno, refusal.errno))
             conditions = [_argument(pyseccomp, condition) for condition in refusal.conditions]
             chain.add_rule(action, _number(pyseccomp, refusal.syscall), *conditions)
         for number in unnamed_numbers():

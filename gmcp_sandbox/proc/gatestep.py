@@ -10,6 +10,7 @@ import msgspec
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.calls.announced import NOTIFIED
+from gmcp_sandbox.calls.attempts import reported_syscalls
 from gmcp_sandbox.proc.confine import DieWithParent
 from gmcp_sandbox.proc.execgate import CAP_KILL, CAP_SYS_PTRACE, GATE_SYSCALLS, be_gate
 from gmcp_sandbox.proc.filter import LISTENER, number_of
@@ -54,7 +55,7 @@ class StartGate(msgspec.Struct, frozen=True):
     def _run(self, stage: Stage, arrival: socket.socket, announcing: Line, talking: Line) -> NoReturn:
         try:
             self.before.apply(stage)
-            numbers = {number_of(name): name for name in self.notified}
+            numbers = {number_of(name): name for name in (*self.notified, *reported_syscalls())}
             processes = Processes()  # of the host, while its root is ours
             _keep_only(arrival.fileno(), announcing.fileno(), talking.fileno(), processes.fd)
             for step in self.confinement:
