@@ -13,6 +13,10 @@ AGENT_DEVICE: Final = "gmcp0"
 GATEWAY_DEVICE: Final = "gmcp1"
 """TUN in the gateway's network namespace."""
 
+AGENT_CROSSING: Final = "gmcp2"
+GATEWAY_CROSSING: Final = "gmcp3"
+"""The two ends of the way across in the kernel (net/crossing.py)."""
+
 AGENT_V4: Final = "192.0.0.2"
 AGENT_V6: Final = "fd67:6d63:7000::2"
 GATEWAY_V4: Final = "192.0.0.1"

@@ -22,7 +22,7 @@ import msgspec
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError
-from gmcp_sandbox.net.namespace import make_agent_side, make_gateway_side
+from gmcp_sandbox.net.namespace import make_sides
 from gmcp_sandbox.net.pump import Pump
 from gmcp_sandbox.net.pumpline import BROKEN
 from gmcp_sandbox.net.relay import Relay
@@ -100,9 +100,7 @@ class StartCrew(msgspec.Struct, frozen=True):
         return "start the network's pump and relay, in a network namespace with a device and no way out"
 
     def _be_pump(self, stage: _Stage, line: socket.socket, gate: Gate) -> None:
-        agent = make_agent_side(self.gids)
-        gateway = make_gateway_side()
-        pump = Pump(agent, gateway, line)
+        pump = Pump(*make_sides(self.gids), line=line)
         for step in self.pump:
             step.apply(stage)
         gate.say(_READY)

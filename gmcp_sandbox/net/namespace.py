@@ -22,13 +22,14 @@ import msgspec
 from gmcp_sandbox import kernel
 from gmcp_sandbox.net import tun
 from gmcp_sandbox.net.addressing import AGENT_DEVICE, AGENT_V4, AGENT_V6, GATEWAY_DEVICE
+from gmcp_sandbox.net.crossing import join
 from gmcp_sandbox.net.netlink import TABLE_LOCAL, Netlink
 
 _IFREQ = "16sh14x"  # name and flags, padded to the union's 24 bytes below (netdevice(7))
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 _IFF_UP = 0x1
 _LOOPBACK_INDEX = 1  # the first device of every namespace
-_MTU = 65_520
+MTU = 65_520
 _QUEUE = 2_000
 
 _QUIET = {
@@ -40,7 +41,10 @@ _QUIET = {
     "ipv6/conf/default/addr_gen_mode": "1",  # no link-local address: nothing to announce
     "ipv6/conf/default/mldv1_unsolicited_report_interval": "0",
 }
-_AGENT = _QUIET
+_AGENT = _QUIET | {
+    "ipv4/conf/all/rp_filter": "0",  # what the supervisor answers comes in over the TUN, wherever the routes lead
+    "ipv4/conf/default/rp_filter": "0",
+}
 _GATEWAY = _QUIET | {
     "ipv4/ip_unprivileged_port_start": "0",  # listeners on any port, without a capability
     "ipv4/tcp_syncookies": "0",  # a connection begins with a SYN that was let in, never with a forged ACK
@@ -83,7 +87,7 @@ def make_agent_side(gids: tuple[int, int]) -> int:
     device = tun.create(AGENT_DEVICE)
     with Netlink() as netlink:
         index = socket.if_nametoindex(AGENT_DEVICE)
-        netlink.raise_link(index, mtu=_MTU, queue=_QUEUE)
+        netlink.raise_link(index, mtu=MTU, queue=_QUEUE)
         netlink.add_address(index, AGENT_V4)
         netlink.add_route(index, "0.0.0.0", 0, source=AGENT_V4)
         if has_ipv6():
@@ -103,7 +107,7 @@ def make_gateway_side() -> int:
     device = tun.create(GATEWAY_DEVICE)
     with Netlink() as netlink:
         index = socket.if_nametoindex(GATEWAY_DEVICE)
-        netlink.raise_link(index, mtu=_MTU, queue=_QUEUE)
+        netlink.raise_link(index, mtu=MTU, queue=_QUEUE)
         # The agent's route stands in the table of local addresses, where it is longer than the rest: that table is
         # asked first, and a source address counts as our own only if it is found there.
         netlink.add_route(index, AGENT_V4, 32, table=TABLE_LOCAL)
@@ -112,6 +116,18 @@ def make_gateway_side() -> int:
             netlink.add_route(index, AGENT_V6, 128, table=TABLE_LOCAL)
             netlink.add_local_route(_LOOPBACK_INDEX, "::", 0)
     return device
+
+
+def make_sides(gids: tuple[int, int]) -> tuple[int, int, bool]:
+    """Make both sides and the way across.
+
+    Returns the descriptors of the agent's and the gateway's TUN, and whether the kernel carries what may cross.
+    """
+    with Netlink() as netlink:  # stays in the agent's namespace
+        agent = make_agent_side(gids)
+        gateway = make_gateway_side()
+        families = ("0.0.0.0", "::") if has_ipv6() else ("0.0.0.0",)
+        return agent, gateway, join(netlink, MTU, families)
 
 
 def has_ipv6() -> bool:

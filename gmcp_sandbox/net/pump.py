@@ -72,9 +72,10 @@ def may_return(frame: Frame, length: int) -> bool:
 class Pump:
     """Two devices and a line to the supervisor, all non-blocking."""
 
-    def __init__(self, agent: int, gateway: int, line: socket.socket) -> None:
+    def __init__(self, agent: int, gateway: int, is_crossed: bool, *, line: socket.socket) -> None:
         self._agent = agent
         self._gateway = gateway
+        self._is_crossed = is_crossed
         self._line = line
         self._buffer = bytearray(FRAME_BYTES)
         self._view = memoryview(self._buffer)
@@ -88,7 +89,7 @@ class Pump:
         """Carry until the supervisor's line ends."""
         turns: dict[int, Callable[[], bool]] = {
             self._agent: self._from_agent,
-            self._gateway: self._from_gateway,
+            self._gateway: self._from_crossing if self._is_crossed else self._from_gateway,
             self._line.fileno(): self._from_supervisor,
         }
         for fd in turns:
@@ -135,6 +136,15 @@ class Pump:
                 _write(agent, view[:length])
         return True
 
+    def _from_crossing(self) -> bool:
+        """Take what the kernel diverted: the agent's, and nothing that may cross."""
+        for _ in range(_TURN):
+            try:
+                self._hand_up(os.readv(self._gateway, (self._buffer,)))
+            except BlockingIOError:
+                break
+        return True
+
     def _hand_up(self, length: int) -> None:
         self._is_eager = True
         try:
@@ -175,7 +185,8 @@ class Pump:
     def _let_in(self, frame: memoryview) -> None:
         """Give a SYN to the gateway's kernel, which has answered it when the write returns."""
         _write(self._gateway, frame)
-        self._from_gateway()
+        if not self._is_crossed:
+            self._from_gateway()
 
     def _listen(self, port: memoryview) -> None:
         """Make a listener for both families, and hand it up. It is not kept here: closed there, it is closed."""
