@@ -170,10 +170,12 @@ class Connector:
         assert self._listeners is not None
         if self._listeners.has(flow.key.port):
             self._gateway.let_in(frame)
+            self._listeners.take(flow.key.port)
         else:
             self._gateway.listen_and_let_in(flow.key.port, frame)
-        with trio.move_on_after(READY_SECONDS):
-            await flow.taken_up.wait()
+        if flow.agent is None:
+            with trio.move_on_after(READY_SECONDS):
+                await flow.taken_up.wait()
         await flow.until_thawed()
 
     # -------------------------------------------------------------------------------------------------- another epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class Listeners:
         self._nursery = nursery
         self._accepted = accepted
         self._scopes: dict[int, trio.CancelScope] = {}
+        self._socks: dict[int, socket.socket] = {}
 
     def has(self, port: int) -> bool:
         """True when connections to the port are accepted."""
@@ -38,23 +40,35 @@ class Listeners:
             return
         if len(self._scopes) >= MOST:
             self._scopes.pop(next(iter(self._scopes))).cancel()
+        sock.setblocking(False)
         self._scopes[port] = scope = trio.CancelScope()
-        self._nursery.start_soon(self._serve, sock, scope)
+        self._socks[port] = sock
+        self._nursery.start_soon(self._serve, sock, port, scope)
 
-    async def _serve(self, listener: socket.socket, scope: trio.CancelScope) -> None:
-        listener.setblocking(False)
-        with scope, listener:
-            while True:
-                await trio.lowlevel.wait_readable(listener)
-                try:
-                    sock, _ = listener.accept()
-                except BlockingIOError:
-                    continue
-                except OSError as error:
-                    if error.errno in _SCARCE:
-                        await trio.sleep(_PAUSE_SECONDS)
-                    continue  # one that had ended before it was accepted (accept(2))
-                self._take(sock)
+    def take(self, port: int) -> None:
+        """Accept what has come already, without waiting for the loop to tell."""
+        sock = self._socks.get(port)
+        if sock is not None:
+            with contextlib.suppress(OSError):  # none, or what the waiting task meets again
+                self._take(sock.accept()[0])
+
+    async def _serve(self, listener: socket.socket, port: int, scope: trio.CancelScope) -> None:
+        try:
+            with scope, listener:
+                while True:
+                    await trio.lowlevel.wait_readable(listener)
+                    try:
+                        sock, _ = listener.accept()
+                    except BlockingIOError:
+                        continue
+                    except OSError as error:
+                        if error.errno in _SCARCE:
+                            await trio.sleep(_PAUSE_SECONDS)
+                        continue  # one that had ended before it was accepted (accept(2))
+                    self._take(sock)
+        finally:
+            if self._socks.get(port) is listener:
+                del self._socks[port]
 
     def _take(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -11,6 +11,9 @@ Invariants:
 - It keeps nothing of what it carries, and waits for nobody: where the supervisor has too much to do, packets are
   dropped and counted, as a network does.
 - It ends when the supervisor's line ends.
+
+Where the kernel carries what may cross (net/crossing.py), it has little to do: listeners, and what a program sends by
+binding itself to the TUN.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import socket
 from collections.abc import Callable
 
 from gmcp_sandbox.net.addressing import AGENT_V4_PACKED, AGENT_V6_PACKED
-from gmcp_sandbox.net.pumpline import DROPPED, JUDGE, LISTEN, LISTENING, MESSAGE_BYTES, TO_AGENT, TO_GATEWAY
+from gmcp_sandbox.net.pumpline import CROSSED, DROPPED, JUDGE, LISTEN, LISTENING, MESSAGE_BYTES, TO_AGENT, TO_GATEWAY
 from gmcp_sandbox.net.tun import FRAME_BYTES, HEADER_BYTES
 
 _TURN = 32
@@ -89,9 +92,12 @@ class Pump:
         """Carry until the supervisor's line ends."""
         turns: dict[int, Callable[[], bool]] = {
             self._agent: self._from_agent,
-            self._gateway: self._from_crossing if self._is_crossed else self._from_gateway,
             self._line.fileno(): self._from_supervisor,
         }
+        if self._is_crossed:  # what is to be judged comes out of the gateway's device, and the supervisor reads it
+            socket.send_fds(self._line, [bytes((CROSSED,))], [self._agent, self._gateway])
+        else:
+            turns[self._gateway] = self._from_gateway
         for fd in turns:
             self._poller.register(fd, select.EPOLLIN)
         while all(turns[fd]() for fd, _ in self._next()):
@@ -134,15 +140,6 @@ class Pump:
                 break
             if may_return(buffer, length):
                 _write(agent, view[:length])
-        return True
-
-    def _from_crossing(self) -> bool:
-        """Take what the kernel diverted: the agent's, and nothing that may cross."""
-        for _ in range(_TURN):
-            try:
-                self._hand_up(os.readv(self._gateway, (self._buffer,)))
-            except BlockingIOError:
-                break
         return True
 
     def _hand_up(self, length: int) -> None:

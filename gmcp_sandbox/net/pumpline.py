@@ -14,6 +14,9 @@ LISTENING: Final = ord("l")
 """A listening socket comes with this message; then its port, two bytes."""
 DROPPED: Final = ord("d")
 """So many packets (eight bytes) were dropped because the supervisor had too much to do."""
+CROSSED: Final = ord("c")
+"""The kernel carries what may cross. Both devices come with this message, the agent's and the gateway's: what is read
+of the second is to be judged, and what is written to them is as good as given to the pump."""
 BROKEN: Final = ord("b")
 """The pump ends; then why, as text."""
 
