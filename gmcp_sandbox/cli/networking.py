@@ -66,6 +66,7 @@ def build_network(
         count=count,
         event=audit.event,
         adopt=adopt,
+        beside=conversation.run,
     )
     pump, relay = (socket.socket(fileno=fd) for fd in lines)
     network = Network(parts, pump, relay)

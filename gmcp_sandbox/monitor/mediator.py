@@ -17,6 +17,7 @@ from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Verdict
 from gmcp_sandbox.monitor.foresight import Stand
+from gmcp_sandbox.pipeline.cache import Judgement
 
 
 class CallFactory(Protocol):
@@ -37,6 +38,12 @@ class CallFactory(Protocol):
         """Return the next call of the session."""
 
 
+class Unsettled(msgspec.Struct, frozen=True, gc=False):
+    """What the layers said of a call that a gate or an approver has still to answer. Nothing is recorded yet."""
+
+    judgement: Judgement
+
+
 class Mediator(CallFactory, Protocol):
     """Answers tool calls. A shell lets an effect happen only after an allowed decision came back."""
 
@@ -45,6 +52,27 @@ class Mediator(CallFactory, Protocol):
 
         Raises:
             AuditError: The decision could not be recorded; there must be no effect, and the session ends.
+        """
+
+
+class PromptMediator(Mediator, Protocol):
+    """A mediator whose `mediate` is `begin` and, where that is not the end of it, `settle`.
+
+    For shells that serve many askers in one turn: what is settled at once needs no task of its own.
+    """
+
+    def begin(self, call: ToolCall) -> Decision | Unsettled:
+        """Judge and record one call, without waiting; what cannot be said at once is unsettled, and not recorded.
+
+        Raises:
+            AuditError: As of `mediate`.
+        """
+
+    async def settle(self, call: ToolCall, unsettled: Unsettled) -> Decision:
+        """Go on with what `begin` left open, once; record it.
+
+        Raises:
+            AuditError: As of `mediate`.
         """
 
 

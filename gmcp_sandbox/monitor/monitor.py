@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 import trio
@@ -25,7 +26,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
 from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.monitor.foresight import Stand
-from gmcp_sandbox.monitor.mediator import Approver, AuditSink, Explain
+from gmcp_sandbox.monitor.mediator import Approver, AuditSink, Explain, Unsettled
 from gmcp_sandbox.pipeline.cache import Judgement
 from gmcp_sandbox.pipeline.incoming import Incoming, flagged
 from gmcp_sandbox.pipeline.layer import deny, failed
@@ -121,17 +122,36 @@ class Monitor:
         Raises:
             AuditError: The decision could not be recorded, now or earlier.
         """
+        begun = self.begin(call)
+        return begun if type(begun) is Decision else await self.settle(call, cast(Unsettled, begun))
+
+    def begin(self, call: ToolCall) -> Decision | Unsettled:
+        """Judge and record one call; what a gate or an approver has to answer is unsettled, and not recorded.
+
+        Raises:
+            AuditError: The decision could not be recorded, now or earlier.
+        """
         if self._fault is not None:
             raise self._refusal()
+        judgement = self._pipeline.judge(call, self.state)
+        return Unsettled(judgement) if judgement.outcome is _ASK else self._conclude(call, judgement)
+
+    async def settle(self, call: ToolCall, unsettled: Unsettled) -> Decision:
+        """Ask gate and approver, and record the decision.
+
+        Raises:
+            AuditError: The decision could not be recorded, now or earlier.
+        """
+        judgement = msgspec.structs.replace(await self._settle(call, unsettled.judgement), is_notable=True)
+        if self._fault is not None:
+            raise self._refusal()
+        return self._conclude(call, judgement)
+
+    def _conclude(self, call: ToolCall, judgement: Judgement) -> Decision:
         state = self.state
-        taint = state.taint_names
-        judgement = self._pipeline.judge(call, state)
-        if judgement.outcome is _ASK:
-            judgement = msgspec.structs.replace(await self._settle(call, judgement), is_notable=True)
-            taint = state.taint_names
-            if self._fault is not None:
-                raise self._refusal()
-        decision = Decision(call, judgement.outcome, judgement.verdicts, judgement.epoch, taint, judgement.cached)
+        decision = Decision(
+            call, judgement.outcome, judgement.verdicts, judgement.epoch, state.taint_names, judgement.cached
+        )
         try:
             self._sink.append(decision, self._clock() - call.at_ns)
         except Exception as fault:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.monitor.mediator import PromptMediator
 from gmcp_sandbox.net import intercept
 from gmcp_sandbox.net.authority import Authority
 from gmcp_sandbox.net.credentials import Vault
@@ -28,6 +28,7 @@ from gmcp_sandbox.net.exchange import Raw
 from gmcp_sandbox.net.hello import Hello, HelloError, read_hello
 from gmcp_sandbox.net.http import HttpFlow
 from gmcp_sandbox.net.http2 import REFUSAL, is_servers_preface
+from gmcp_sandbox.net.lane import Lane
 from gmcp_sandbox.net.questions import Questions, RawCause
 from gmcp_sandbox.net.shuttle import shuttle
 from gmcp_sandbox.net.side import Side, SideIdle, SideLost
@@ -68,7 +69,7 @@ class Conversation:
 
     def __init__(
         self,
-        mediator: Mediator,
+        mediator: PromptMediator,
         *,
         interception: Interception | None = None,
         is_ruled: Callable[[str, int], bool] = lambda host, port: False,
@@ -78,6 +79,11 @@ class Conversation:
         self._interception = interception
         self.is_ruled = is_ruled
         self._idle = idle
+        self._lane = Lane()
+
+    async def run(self) -> None:
+        """Serve plain HTTP of all flows together, for as long as the session lasts; else each is served alone."""
+        await self._lane.serve()
 
     async def __call__(
         self, target: Target, agent: trio.SocketStream, upstream: trio.SocketStream, moved: Moved
@@ -88,7 +94,8 @@ class Conversation:
             Side(upstream, idle=self._idle, count=lambda size: moved(size, 0)),
         )
         questions = Questions(self._mediator, target, is_ruled=lambda: self.is_ruled(target.host, target.port))
-        flow = _Flow(questions, (agent, upstream), sides, self._interception)
+        lane = self._lane if self._lane.is_served else None
+        flow = _Flow(questions, (agent, upstream), sides, self._interception, lane)
         started = trio.current_time()
         how = await flow.run()
         if isinstance(how, HandOff):
@@ -105,12 +112,14 @@ class _Flow:
         streams: tuple[trio.SocketStream, trio.SocketStream],
         sides: tuple[Side, Side],
         interception: Interception | None,
+        lane: Lane | None,
     ) -> None:
         self.agent, self.upstream = sides
         self._questions = questions
         self._target = questions.target
         self._streams = streams
         self._interception = interception
+        self._lane = lane
 
     async def run(self) -> str | HandOff:
         """Return how the flow ended, or what the relay needs to go on with it."""
@@ -182,7 +191,7 @@ class _Flow:
         async def connect() -> Side:
             return self.upstream
 
-        ended = await HttpFlow(self._questions, self.agent, connect, vault=self._vault()).run()
+        ended = await HttpFlow(self._questions, self.agent, connect, vault=self._vault(), lane=self._lane).run()
         return self._hand_off() if isinstance(ended, Raw) else ended
 
     async def _tls(self) -> str | HandOff:

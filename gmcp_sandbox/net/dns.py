@@ -19,7 +19,7 @@ import msgspec
 from gmcp_sandbox.calls.arguments import DnsResolve
 from gmcp_sandbox.calls.labels import NETWORK
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.monitor.mediator import PromptMediator
 from gmcp_sandbox.net.dnswire import (
     AAAA,
     NO_SUCH_NAME,
@@ -55,7 +55,7 @@ class _Known(msgspec.Struct, frozen=True):
 class NameServer:
     """Answers the questions of one session. A `DatagramService`; TCP uses the same answers."""
 
-    def __init__(self, mediator: Mediator, names: FakeNames) -> None:
+    def __init__(self, mediator: PromptMediator, names: FakeNames) -> None:
         self._mediator = mediator
         self._names = names
         self._known: dict[bytes, _Known] = {}

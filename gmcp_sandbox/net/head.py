@@ -106,6 +106,14 @@ def parse_request(head: bytes) -> RequestHead:
     return RequestHead(line[1].decode("ascii"), _ascii(line[2]), int(line[3]), fields)
 
 
+def origin_line(line: bytes) -> tuple[str, str, int] | None:
+    """Return method, target and minor version of a request line whose target is a path in ASCII; None of another."""
+    parts = _REQUEST_LINE.fullmatch(line)
+    if parts is None or not line.isascii() or parts[2][:1] != b"/" or parts[1] == b"CONNECT":
+        return None
+    return parts[1].decode("ascii"), parts[2].decode("ascii"), int(parts[3])
+
+
 def _ascii(target: bytes) -> str:
     if target.isascii():
         return target.decode("ascii")

@@ -10,7 +10,7 @@ is the last on its connection, but for the methods whose bodies servers do read,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import trio
@@ -18,9 +18,10 @@ import trio
 from gmcp_sandbox.net.credentials import Injected, Misplaced, Vault
 from gmcp_sandbox.net.exchange import Exchange, MisplacedInBody, Passed, Raw, Refused
 from gmcp_sandbox.net.framing import BodyError
-from gmcp_sandbox.net.head import HeadError, parse_request, request_end
+from gmcp_sandbox.net.head import Field, HeadError, request_end
+from gmcp_sandbox.net.lane import Answered, Begun, Ending, Judged, Lane, Other, Simple
 from gmcp_sandbox.net.questions import Questions, Scheme
-from gmcp_sandbox.net.requests import Request, authority_bytes, read_request, write_request
+from gmcp_sandbox.net.requests import Reader, Request, Writer, authority_bytes
 from gmcp_sandbox.net.responses import own_response
 from gmcp_sandbox.net.side import Side, SideIdle, SideLost
 
@@ -39,7 +40,7 @@ class HttpFlow:
     `connect` gives the server's side, when the first request is allowed; what keeps it from that is a `Refused`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a flow is made of, each said by name
         self,
         questions: Questions,
         agent: Side,
@@ -47,6 +48,7 @@ class HttpFlow:
         *,
         scheme: Scheme = "http",
         vault: Vault,
+        lane: Lane | None = None,
     ) -> None:
         self.agent = agent
         self.upstream: Side | None = None
@@ -57,14 +59,17 @@ class HttpFlow:
         target = questions.target
         self._host = target.host
         self._host_field = authority_bytes(target.host, target.port, scheme)
+        self._reader = Reader(scheme)
+        self._writer = Writer()
+        self._lane = lane if vault.is_empty and agent.fd >= 0 else None
+        self._simple: Simple | None = None
 
     async def run(self) -> str | Raw:
         """Serve requests until the flow ends; return how it ended, or that it goes on as raw bytes."""
         try:
-            while (head := await self._next_head()) is not None:
-                kept = await self._serve(head)
-                if kept is not True:
-                    return kept or "closed"
+            while (kept := await self._serve_next()) is True:
+                pass
+            return kept or "closed"
         except Refused as refusal:
             await self.agent.say_last(own_response(refusal.status, refusal.phrase, f"gmcp-sandbox: {refusal.text}"))
             return "refused"
@@ -72,7 +77,36 @@ class HttpFlow:
             return "reset"
         except SideIdle:
             return "idle"
-        return "closed"
+
+    async def _serve_next(self) -> bool | Raw:
+        """Serve what comes next; return whether the flow goes on."""
+        upstream = self.upstream
+        if self._lane is not None and upstream is not None and not self.agent.buffered and not upstream.buffered:
+            ending = await self._lane.lead(self._simple_over(upstream))
+            if not isinstance(ending, Other):
+                return await self._go_on(ending, upstream)
+        head = await self._next_head()
+        return False if head is None else await self._serve(head)
+
+    def _simple_over(self, upstream: Side) -> Simple:
+        if self._simple is None:
+            self._simple = Simple(
+                self._questions, (self.agent, upstream), (self._reader, self._writer), self._host_field
+            )
+        return self._simple
+
+    async def _go_on(self, ending: Ending, upstream: Side) -> bool | Raw:
+        """Go on with an exchange that turned out not to be simple."""
+        if isinstance(ending, Answered):
+            await self.agent.send(ending.left)
+            return True
+        if isinstance(ending, Judged):
+            if ending.asked is None or not await self._questions.settle_request(ending.asked):
+                raise _forbidden()
+            return await self._pass(ending.request, self._written(ending.request, ending.request.fields), upstream, {})
+        if isinstance(ending, Begun):
+            return await self._pass(ending.request, ending.left, upstream, {})
+        return False
 
     # ------------------------------------------------------------------------------------------------ the next request
 
@@ -121,7 +155,7 @@ class HttpFlow:
 
     async def _serve(self, head: bytes) -> bool | Raw:
         try:
-            request = read_request(parse_request(head), self._scheme)
+            request = self._reader.read(head)
         except HeadError as error:
             raise await self._malformed(error) from error
         injected = await self._inject(request)
@@ -132,10 +166,13 @@ class HttpFlow:
             request = msgspec.structs.replace(request, keeps=False)
         if self.upstream is None:
             self.upstream = await self._connect()
-        written = write_request(request, self._host_of(request), injected.fields)
-        exchange = Exchange(
-            self.agent, self.upstream, Passed(request, written, injected.echoes, self._vault.placeholders)
-        )
+        return await self._pass(request, self._written(request, injected.fields), self.upstream, injected.echoes)
+
+    def _written(self, request: Request, fields: tuple[Field, ...]) -> bytes:
+        return self._writer.write(request, self._host_of(request), fields)
+
+    async def _pass(self, request: Request, head: bytes, upstream: Side, echoes: Mapping[bytes, bytes]) -> bool | Raw:
+        exchange = Exchange(self.agent, upstream, Passed(request, head, echoes, self._vault.placeholders))
         try:
             return await exchange.run()
         except (BodyError, MisplacedInBody) as fault:

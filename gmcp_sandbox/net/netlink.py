@@ -41,7 +41,7 @@ class Link(NamedTuple):
     """One end of a pair that is to be made."""
 
     name: str
-    index: int
+    number: int
     hardware: bytes
     mtu: int
 
@@ -52,7 +52,7 @@ class Link(NamedTuple):
             attribute(_IFLA_ADDRESS, self.hardware),
             attribute(_IFLA_MTU, struct.pack("=I", self.mtu)),
         ]
-        return _LINK.pack(socket.AF_UNSPEC, 0, self.index, _IFF_NOARP, _IFF_NOARP) + b"".join((*attributes, *more))
+        return _LINK.pack(socket.AF_UNSPEC, 0, self.number, _IFF_NOARP, _IFF_NOARP) + b"".join((*attributes, *more))
 
 
 class Netlink:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
+import trio
 
-from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.monitor.mediator import PromptMediator
 from gmcp_sandbox.net.types import Converse, DatagramService, Dialer, Locator, NameTable, Target
 from gmcp_sandbox.policy.network import Network as Policy
 
@@ -28,10 +29,11 @@ class Parts(msgspec.Struct, frozen=True):
         count: Told of bytes: kind ("net.bytes_up", "net.bytes_down"), host, amount.
         event: Takes the end of each flow down.
         adopt: Has all parts go by other rules about hosts.
+        beside: What the application layer needs to have running.
     """
 
     policy: Policy
-    mediator: Mediator
+    mediator: PromptMediator
     names: NameTable
     dns: DatagramService
     dialer: Dialer
@@ -40,6 +42,7 @@ class Parts(msgspec.Struct, frozen=True):
     count: Callable[[str, str, int], None]
     event: Event
     adopt: Callable[[Policy], None]
+    beside: Callable[[], Awaitable[None]] = trio.sleep_forever
 
     def target(self, address: str, port: int) -> Target:
         """Return what a packet to this address is for."""

@@ -8,12 +8,13 @@ flow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gmcp_sandbox.calls.arguments import Arguments, HttpRequest, NetConnect, TlsHello
+from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import NETWORK
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.monitor.mediator import Mediator
+from gmcp_sandbox.monitor.mediator import PromptMediator, Unsettled
 from gmcp_sandbox.net.framing import Mode
 from gmcp_sandbox.net.hello import Hello
 from gmcp_sandbox.net.requests import Request
@@ -25,6 +26,14 @@ _NO_METHOD = "UNKNOWN"
 """In the record of a request whose request line has no meaning; no server knows it."""
 
 
+class Asked(NamedTuple):
+    """A request that a gate or an approver has to answer for."""
+
+    request: Request
+    call: ToolCall
+    unsettled: Unsettled
+
+
 class Questions:
     """Asks about one flow.
 
@@ -32,7 +41,7 @@ class Questions:
         is_ruled: Whether the profile has, at present, rules about single requests to the flow's host.
     """
 
-    def __init__(self, mediator: Mediator, target: Target, *, is_ruled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, mediator: PromptMediator, target: Target, *, is_ruled: Callable[[], bool] = lambda: False) -> None:
         self._mediator = mediator
         self.target = target
         self.is_ruled = is_ruled
@@ -46,13 +55,27 @@ class Questions:
 
     async def may_request(self, request: Request, scheme: Scheme) -> bool:
         """Whether this request may go on: the host that it names is the one that the flow is bound to."""
-        if request.method != "CONNECT" and not self._names_port(request):
+        if not self.names_port(request):
             await self.report_request("other_port", scheme, request)
             return False
+        begun = self.begin_request(request, scheme)
+        return begun if isinstance(begun, bool) else await self.settle_request(begun)
+
+    def begin_request(self, request: Request, scheme: Scheme) -> bool | Asked:
+        """Ask, without waiting, for a request that names the flow's port; `settle_request` what is no bool."""
         asked = self._described(request, scheme, None)
         length = request.framing.length if request.framing.mode is Mode.LENGTH else None
-        allowed = await self._ask(Tool.HTTP_REQUEST, asked, None if length is None else (0, length))
-        return allowed and (request.method == "CONNECT" or self._names_target(request))
+        extent = None if length is None else (0, length)
+        call = self._mediator.call(Tool.HTTP_REQUEST, self.target.host, asked, label=NETWORK, extent=extent)
+        begun = self._mediator.begin(call)
+        if isinstance(begun, Unsettled):
+            return Asked(request, call, begun)
+        return begun.is_allowed and self._names_target(request)
+
+    async def settle_request(self, asked: Asked) -> bool:
+        """Whether a request that `begin_request` left open may go on."""
+        decision = await self._mediator.settle(asked.call, asked.unsettled)
+        return decision.is_allowed and self._names_target(asked.request)
 
     async def may_be_raw(self, cause: RawCause) -> bool:
         """Whether the flow may carry bytes that nobody looks at."""
@@ -84,10 +107,12 @@ class Questions:
 
     def _names_target(self, request: Request) -> bool:
         named = request.authority
-        return named is None or named.host == self.target.host
+        return request.method == "CONNECT" or named is None or named.host == self.target.host
 
-    def _names_port(self, request: Request) -> bool:
-        return request.authority is None or request.authority.port in (None, self.target.port)
+    def names_port(self, request: Request) -> bool:
+        """Whether a request names the port that the flow is for, or none; what CONNECT names is another thing."""
+        named = request.authority
+        return request.method == "CONNECT" or named is None or named.port in (None, self.target.port)
 
     async def _ask(self, tool: Tool, asked: Arguments, extent: tuple[int, int] | None = None) -> bool:
         call = self._mediator.call(tool, self.target.host, asked, label=NETWORK, extent=extent)

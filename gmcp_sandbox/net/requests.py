@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, Framing, Mode
-from gmcp_sandbox.net.head import Field, HeadError, RequestHead, write_head
+from gmcp_sandbox.net.head import Field, HeadError, RequestHead, origin_line, parse_request, write_head
 
 HOP_BY_HOP = frozenset(
     {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
@@ -26,6 +26,7 @@ HOP_BY_HOP = frozenset(
 _OURS = frozenset({"host", "content-length"})
 _KEPT_WHATEVER = frozenset({"host", "content-length", "transfer-encoding", "trailer", "authorization", "cookie"})
 """Fields that a Connection field cannot make to be dropped or read differently."""
+_LONGEST_REMEMBERED = 8 << 10
 _PORTS = {"http": 80, "https": 443}
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -55,6 +56,7 @@ class Request(msgspec.Struct, frozen=True):
         minor: Of the client's HTTP/1 version.
         upgrade: The protocol that the client wants to speak instead; None when it wants none, or only h2c, which a
             server may ignore and an intermediary must not pass on.
+        names: Names of the fields in lower case, for the tool call.
     """
 
     method: str
@@ -65,6 +67,7 @@ class Request(msgspec.Struct, frozen=True):
     keeps: bool
     minor: int
     upgrade: str | None
+    names: tuple[str, ...]
 
     @property
     def has_body(self) -> bool:
@@ -72,9 +75,9 @@ class Request(msgspec.Struct, frozen=True):
         return _has_body(self.framing)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the fields in lower case, for the tool call."""
-        return tuple(field.key for field in self.fields)
+    def is_plain(self) -> bool:
+        """True when nothing follows its head, and the connection stays what it is."""
+        return self.framing is NO_BODY and self.upgrade is None and self.method != "CONNECT"
 
 
 def read_request(head: RequestHead, scheme: str) -> Request:
@@ -96,15 +99,55 @@ def read_request(head: RequestHead, scheme: str) -> Request:
         raise HeadError("body_before_raw")
     if by_key.get("expect", [b"100-continue"])[0].lower() != b"100-continue":
         raise HeadError("expectation")
+    fields = _end_to_end(head.fields, options - _KEPT_WHATEVER, _OURS)
     return Request(
         head.method,
         target,
         authority,
-        _end_to_end(head.fields, options - _KEPT_WHATEVER, _OURS),
+        fields,
         framing,
         "close" not in options and (head.minor == 1 or "keep-alive" in options),
         head.minor,
         upgrade,
+        tuple(field.key for field in fields),
+    )
+
+
+class Reader:
+    """Reads the requests of one flow. A client repeats its fields: they are read once, as long as they stay the same.
+
+    Equal bytes behind the request line mean equal fields. Only requests are remembered whose meaning hangs on nothing
+    else: no body, no change of protocol, a target in origin form.
+    """
+
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme
+        self._block = b""
+        self._last: Request | None = None
+
+    def read(self, head: bytes) -> Request:
+        """Return what a complete request head means.
+
+        Raises:
+            HeadError: As of `parse_request` and `read_request`.
+        """
+        line, _, block = head.partition(b"\r\n")
+        last = self._last
+        if last is not None and block == self._block:
+            first = origin_line(line)
+            if first is not None and first[2] == last.minor:
+                return _another(last, first[0], first[1])
+        request = read_request(parse_request(head), self._scheme)
+        if request.is_plain and origin_line(line) is not None and len(head) <= _LONGEST_REMEMBERED:
+            self._block, self._last = block, request
+        return request
+
+
+def _another(last: Request, method: str, target: str) -> Request:
+    if last.method == method and last.target == target:
+        return last
+    return Request(
+        method, target, last.authority, last.fields, last.framing, last.keeps, last.minor, last.upgrade, last.names
     )
 
 
@@ -224,3 +267,23 @@ def write_request(request: Request, host: bytes, fields: Iterable[Field]) -> byt
     elif not request.keeps:
         written.append((b"Connection", b"close"))
     return write_head(b"%b %b HTTP/1.1" % (request.method.encode(), request.target.encode()), written)
+
+
+class Writer:
+    """Writes the requests of one flow. What stands behind the request line is written once, while it is the same."""
+
+    def __init__(self) -> None:
+        self._fields: tuple[Field, ...] | None = None
+        self._key: tuple[bytes, bool] = (b"", False)
+        self._tail = b""
+
+    def write(self, request: Request, host: bytes, fields: tuple[Field, ...]) -> bytes:
+        """Return what `write_request` returns."""
+        is_plain = request.is_plain
+        if is_plain and fields is self._fields and self._key == (host, request.keeps):
+            return b"%b %b HTTP/1.1\r\n%b" % (request.method.encode(), request.target.encode(), self._tail)
+        written = write_request(request, host, fields)
+        if is_plain:
+            self._fields, self._key = fields, (host, request.keeps)
+            self._tail = written.partition(b"\r\n")[2]
+        return written

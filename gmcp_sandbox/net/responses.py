@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, Mode
-from gmcp_sandbox.net.head import Field, HeadError, ResponseHead, write_head
+from gmcp_sandbox.net.head import Field, HeadError, ResponseHead, parse_response, response_end, write_head
 
 if TYPE_CHECKING:
     from gmcp_sandbox.net.requests import Request
@@ -108,6 +108,45 @@ def write_response(response: Response, request: Request, keeps: bool, fields: It
     elif not request.minor:
         written.append((b"Connection", b"keep-alive"))
     return write_head(b"HTTP/1.1 %d %b" % (response.status, response.reason), written)
+
+
+class Answers:
+    """Recognises whole answers of one flow's server. A server repeats its head: it is read once, as long as it does."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._for = ("", 0)
+        self._written = b""
+        self._length = 0
+
+    def whole(self, data: bytes, request: Request) -> bytes | None:
+        """Return an answer as the agent gets it, when the data are exactly one, final, and both connections stay open.
+
+        None: whatever else they are, `Exchange` finds out.
+        """
+        head = self._head
+        if not head or self._for != (request.method, request.minor) or not data.startswith(head):
+            try:
+                if not self._read(data, request):
+                    return None
+            except HeadError:
+                return None
+            head = self._head
+        if len(data) != len(head) + self._length:
+            return None
+        return self._written + data[len(head) :]
+
+    def _read(self, data: bytes, request: Request) -> bool:
+        end = response_end(data)
+        if end is None:
+            return False
+        response = read_response(parse_response(data[:end]), request.method)
+        is_bounded = response.framing is NO_BODY or response.framing.mode is Mode.LENGTH
+        if response.status < 200 or response.is_raw(request) or not response.keeps or not is_bounded:
+            return False
+        self._head, self._for, self._length = data[:end], (request.method, request.minor), response.framing.length
+        self._written = write_response(response, request, True, response.fields)
+        return True
 
 
 def own_response(status: int, phrase: str, text: str) -> bytes:

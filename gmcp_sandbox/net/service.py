@@ -73,6 +73,7 @@ class Network:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self._parts.beside)
                 nursery.start_soon(self._connector.run)
                 nursery.start_soon(self._datagrams.run)
                 nursery.start_soon(self._judge_again)

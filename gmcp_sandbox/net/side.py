@@ -7,6 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import trio
@@ -14,6 +15,8 @@ from trio.abc import HalfCloseableStream, Stream
 
 PIECE = 128 << 10
 """Most bytes that one read takes: what a flow with a slow reader costs, a few times over."""
+PIECE_NOW = 16 << 10
+"""Most bytes of a read that is tried without waiting: what a head and a small body need."""
 LINGER = 2.0
 """Seconds for which a peer is listened to after our last word, so that the word is not lost in a reset."""
 LINGER_BYTES = 1 << 20
@@ -49,9 +52,52 @@ class Side:
         self.is_ended = False
         self.is_lost = False
 
+    @property
+    def fd(self) -> int:
+        """The descriptor of a plain socket; -1 where a layer such as TLS lies between."""
+        return self._stream.socket.fileno() if isinstance(self._stream, trio.SocketStream) else -1
+
+    def receive_now(self, size: int = PIECE_NOW) -> bytes | None:
+        """Return what is there of a plain socket; None when nothing is, nothing at the end of the stream.
+
+        Raises:
+            SideLost: The peer is gone.
+        """
+        try:
+            data = os.read(self.fd, size)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._lost() from error
+        self.received += len(data)
+        self.is_ended = not data
+        return data
+
+    def send_now(self, data: bytes) -> int:
+        """Send what a plain socket takes at once, and return how much that was.
+
+        Raises:
+            SideLost: The peer is gone.
+        """
+        try:
+            size = os.write(self.fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._lost() from error
+        self.sent += size
+        if self._count is not None and size:
+            self._count(size)
+        return size
+
     def over(self, stream: Stream) -> Side:
         """Return the same end through another layer, such as TLS: with the same deadline, counted there."""
         return Side(stream, idle=self._idle, count=self._count)
+
+    @property
+    def idle(self) -> float:
+        """Seconds after which it counts as idle."""
+        return self._idle
 
     @property
     def buffered(self) -> bytes:

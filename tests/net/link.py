@@ -133,6 +133,12 @@ class Host:
         return ToolCall(len(self.calls) + 1, 0, "s", "agent", pid, tool, object, args, label, extent, content)
 
     async def mediate(self, call):
+        return self.begin(call)
+
+    async def settle(self, call, unsettled):
+        raise AssertionError("nothing is left open here")
+
+    def begin(self, call):
         self.calls.append(call)
         is_allowed = getattr(call.args, "fault", None) is None and self.allows(call)
         outcome = Outcome.ALLOW if is_allowed else Outcome.DENY

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import trio
+import trio.testing
 
 from gmcp_sandbox.calls.arguments import NetConnect
 from gmcp_sandbox.calls.call import ToolCall
@@ -30,6 +31,12 @@ class Door:
         return ToolCall(len(self.calls) + 1, 0, "s", "a", pid, tool, object, args, label, extent, content)
 
     async def mediate(self, call: ToolCall) -> Decision:
+        return self.begin(call)
+
+    async def settle(self, call: ToolCall, unsettled: object) -> Decision:
+        raise AssertionError("nothing is left open here")
+
+    def begin(self, call: ToolCall) -> Decision:
         self.calls.append(call)
         is_denied = self.denies(call) or getattr(call.args, "fault", None) is not None or self._is_opaque(call)
         outcome = Outcome.DENY if is_denied else Outcome.ALLOW
@@ -105,6 +112,8 @@ async def talk(
 
     with trio.fail_after(limit):
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(conversation.run)
+            await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(run)
             try:
                 yield ends
