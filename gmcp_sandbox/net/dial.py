@@ -150,7 +150,7 @@ async def race(addresses: Iterable[str], port: int) -> Dialled:
     failures: list[int] = []
     try:
         sock = begin(first, port)
-        if not others or _is_settled(sock):  # no race, and no cost of one
+        if not others or await _settles(sock):  # no race, and no cost of one
             return Dialled(await finish(sock), first)
     except OSError as error:
         failures.append(error.errno or errno.EHOSTUNREACH)
@@ -159,7 +159,7 @@ async def race(addresses: Iterable[str], port: int) -> Dialled:
 
 
 async def _race(addresses: list[str], port: int, failures: list[int], begun: socket.socket | None) -> Dialled:
-    """Go on with several addresses; a connection to the first of them may have begun."""
+    """Go on with several addresses; a connection to the first of them may have begun, and had its head start."""
     winners: list[Dialled] = []
 
     async def attempt(address: str, sock: socket.socket | None, failed: trio.Event) -> None:
@@ -177,8 +177,8 @@ async def _race(addresses: list[str], port: int, failures: list[int], begun: soc
             for address in addresses:
                 failed = trio.Event()
                 nursery.start_soon(attempt, address, begun, failed)
-                begun = None
-                with trio.move_on_after(_HEAD_START):
+                head_start, begun = 0.0 if begun else _HEAD_START, None
+                with trio.move_on_after(head_start):
                     await failed.wait()
     except BaseException:
         _close(winners)
@@ -222,6 +222,19 @@ async def finish(sock: socket.socket) -> trio.SocketStream:
     except BaseException:
         sock.close()
         raise
+
+
+async def _settles(sock: socket.socket) -> bool:
+    """Give a connection its head start; return whether it has come about, or failed. The socket is closed if cut off."""
+    if _is_settled(sock):
+        return True
+    try:
+        with trio.move_on_after(_HEAD_START):
+            await trio.lowlevel.wait_writable(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return _is_settled(sock)
 
 
 def _is_settled(sock: socket.socket) -> bool:

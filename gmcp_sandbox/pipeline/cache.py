@@ -49,12 +49,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         rate_at: Index of rate's verdict; -1 when the call was denied before rate is asked.
         needs_content: The prefilter's verdict stands only for calls whose content it has judged.
         is_probed: The gate has judged, so a call that brings content must be judged anew.
+        is_volatile: A principle reads what changes from call to call: the constitution is asked on every call.
     """
 
     judgement: Judgement
     rate_at: int
     needs_content: bool = False
     is_probed: bool = False
+    is_volatile: bool = False
 
 
 class DecisionCache:

@@ -5,8 +5,8 @@ Invariants:
 - The first denial ends the question. An ask does not: what a later layer denies needs no approver.
 - A layer that raises has denied, and that denial is not remembered.
 - Rate is asked on every call that comes as far; the prefilter on every call that brings content or whose verdict
-  depends on it; what the gate said of a content is never used for another. A call that a principle with a counter may
-  hold for is not remembered. All else is, for one epoch.
+  depends on it; what the gate said of a content is never used for another. The constitution is asked on every call
+  that a principle with a counter may hold for. All else is remembered, for one epoch.
 - The same calls in the same order get the same verdicts with and without memory.
 
 Leaves to others: running the gate (in a thread, by the monitor), approvers, the record.
@@ -156,7 +156,7 @@ class Pipeline:
             entry = self._cache.get(key, epoch)
         except Exception as fault:  # noqa: BLE001 - arguments that cannot be hashed are malformed
             return Judgement((failed(Layer.SCHEMA, fault),), _DENY, epoch)
-        if entry is None or (entry.is_probed and call.content is not None):
+        if entry is None or ((entry.is_probed or entry.is_volatile) and call.content is not None):
             return self._judge_anew(key, call, state)
         if entry.rate_at >= 0 and self._rate is not None:
             verdict = ask_layer(self._rate, call, state)
@@ -165,7 +165,7 @@ class Pipeline:
                 return Judgement((*before, verdict), _DENY, epoch, cached=True)
         if entry.needs_content or call.content is not None:
             return self._with_content(entry.judgement, call, state)
-        return entry.judgement
+        return self._with_principles(entry.judgement, call, state) if entry.is_volatile else entry.judgement
 
     def resume(self, call: ToolCall, state: SessionState, judgement: Judgement, verdict: Verdict) -> Judgement:
         """Go on after the gate has answered; in a new epoch the layers before it are asked again."""
@@ -233,6 +233,8 @@ class Pipeline:
         reached = len(result.verdicts) > self._reader_at
         needs_content = reached and self._depends_on_content(call)
         if result is not self._usual and self._constitution.is_volatile(call):
+            if result.outcome is _ALLOW and not needs_content:
+                self._remember(key, result, needs_content=False, is_volatile=True)
             return result
         if not (needs_content and result.verdicts[-1].layer is Layer.PREFILTER):
             self._remember(key, result, needs_content=needs_content)
@@ -265,7 +267,7 @@ class Pipeline:
                 outcome = _ASK
         return outcome
 
-    def _remember(self, key: Key, result: Judgement, *, needs_content: bool) -> None:
+    def _remember(self, key: Key, result: Judgement, *, needs_content: bool, is_volatile: bool = False) -> None:
         if key[0] is Tool.PROC_EXEC and is_long(cast(ProcExec, key[2])):
             return
         if result is self._usual and not needs_content:
@@ -275,8 +277,15 @@ class Pipeline:
         if last is None or last.layer is Layer.RATE or last.reason.endswith(_TRANSIENT):
             return
         rate_at = self._rate_at if len(result.verdicts) > self._rate_at else -1
-        entry = Entry(_remembered(result), rate_at, needs_content, is_probed=_is_probed(result))
+        entry = Entry(_remembered(result), rate_at, needs_content, _is_probed(result), is_volatile)
         self._cache.put(key, result.epoch, entry)
+
+    def _with_principles(self, judgement: Judgement, call: ToolCall, state: SessionState) -> Judgement:
+        """Return a remembered judgement that allowed, with what the constitution says now."""
+        verdict = ask_layer(self._constitution, call, state)
+        if verdict is judgement.verdicts[-1]:  # verdicts that allow are made once
+            return judgement
+        return self._finish(list(judgement.verdicts[:-1]), call, state)
 
     def _with_content(self, judgement: Judgement, call: ToolCall, state: SessionState) -> Judgement:
         """Return a remembered judgement with the prefilter's verdict on this call's content in its place."""

@@ -102,6 +102,7 @@ NEVER = frozenset({"this-network", "unspecified", "multicast", "broadcast", "res
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*", re.ASCII)
 
 
+@lru_cache(4096)
 def parse_address(text: str) -> Address | None:
     """Return the address that a text spells in full, or None; zones and all shorthands of IPv4 are none."""
     try:
@@ -111,6 +112,7 @@ def parse_address(text: str) -> Address | None:
     return None if isinstance(found, ipaddress.IPv6Address) and found.scope_id is not None else found
 
 
+@lru_cache(4096)
 def canonical(address: Address) -> str:
     """Return the text that inet_ntop(3) writes."""
     if isinstance(address, ipaddress.IPv4Address):

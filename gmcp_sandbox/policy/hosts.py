@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 
 class GlobError(ValueError):
@@ -54,6 +55,7 @@ def _folded(host: str) -> str:
     return host.strip("[]").removesuffix(".").lower()
 
 
+@lru_cache(1024)
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
         return ipaddress.ip_network(text)

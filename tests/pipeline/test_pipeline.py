@@ -181,14 +181,14 @@ def test_where_no_rule_asks_for_taint_nothing_is_narrowed_by_it():
     assert (Tool.FS_WRITE, "workspace") in pipeline.narrowed(state(), SessionState(Tier.UNTRUSTED))
 
 
-def test_what_reads_a_counter_is_not_remembered():
+def test_what_reads_a_counter_is_asked_on_every_call_and_all_else_is_remembered():
     pipeline, now = Pipeline(profile(rules=RULES), None), state()
     outcomes = []
     for _ in range(4):
         judgement = pipeline.judge(STAT, now)
         outcomes.append((judgement.outcome.value, judgement.cached))
         pipeline.tally(STAT, now)
-    assert outcomes == [("allow", False)] * 3 + [("deny", False)]
+    assert outcomes == [("allow", False), ("allow", True), ("allow", True), ("deny", False)]
 
 
 def test_foresight_counts_and_remembers_nothing():
