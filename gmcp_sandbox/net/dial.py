@@ -225,7 +225,7 @@ async def finish(sock: socket.socket) -> trio.SocketStream:
 
 
 async def _settles(sock: socket.socket) -> bool:
-    """Give a connection its head start; return whether it has come about, or failed. The socket is closed if cut off."""
+    """Give a connection its head start; return whether it has come about, or failed. Cut off, the socket is closed."""
     if _is_settled(sock):
         return True
     try:

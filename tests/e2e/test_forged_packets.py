@@ -1,5 +1,7 @@
 """Packets that no ordinary program can send, forged on the agent's side of the device by one with every right there.
 
+The device is the end of the way across in the kernel, and, where there is none, the pump's TUN.
+
 The agent of a session has none of these rights (tests/e2e/test_internet_kernel.py); here it has, so that pump and
 service are met by what they would be met by if it had.
 """
@@ -26,7 +28,8 @@ import json, socket, sys
 DEVICE = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
 
 def inject(packet):
-    DEVICE.sendto(packet, ("gmcp0", 0x86DD if packet[0] >> 4 == 6 else 0x0800))
+    protocol = 0x86DD if packet[0] >> 4 == 6 else 0x0800
+    DEVICE.sendto(packet, (sys.argv[2], protocol, 0, 0, bytes.fromhex("0267636d7000")))
 
 def connect(address, port=80):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
@@ -79,11 +82,22 @@ def tcp(
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
 
+@pytest.fixture(params=[True, False], ids=["crossing", "pump"], autouse=True)
+def crosses(request):
+    """Whether the kernel carries what may cross."""
+    CROSSES[:] = [request.param]
+
+
+CROSSES = [True]
+
+
 async def _injected(*packets: bytes):
     """Return what the network was asked and noted, and the agent's view of a connect that nobody allows."""
     host = Host(allows=lambda call: False)
-    async with serving(host) as (_, agent):
-        after, counts = await agent(INJECT, json.dumps([packet.hex() for packet in packets]))
+    (does_cross,) = CROSSES
+    async with serving(host, crosses=does_cross) as (_, agent):
+        texts = json.dumps([packet.hex() for packet in packets])
+        after, counts = await agent(INJECT, texts, "gmcp2" if does_cross else "gmcp0")
         with trio.fail_after(5):
             while not any(call.tool is Tool.NET_CONNECT for call in host.calls):
                 await trio.sleep(0.01)

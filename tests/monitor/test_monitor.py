@@ -12,9 +12,9 @@ import trio
 from gmcp_sandbox.calls.arguments import FsRead, FsStat, FsWrite
 from gmcp_sandbox.calls.labels import PRIVATE, SECRET, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.calls.verdicts import Layer, Outcome
+from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome
 from gmcp_sandbox.errors import AuditError
-from gmcp_sandbox.monitor.mediator import Answer
+from gmcp_sandbox.monitor.mediator import Answer, Unsettled
 from gmcp_sandbox.monitor.monitor import Monitor
 from gmcp_sandbox.pipeline.incoming import Incoming
 from gmcp_sandbox.pipeline.layer import allow, deny
@@ -406,3 +406,18 @@ async def test_what_was_approved_counts_too():
     assert (await monitor.mediate(stat(monitor))).is_allowed
     assert (await monitor.mediate(read(monitor))).is_allowed
     assert not (await monitor.mediate(stat(monitor))).is_allowed
+
+
+async def test_what_can_be_said_at_once_is_recorded_at_once_and_the_rest_by_whoever_settles_it():
+    monitor, paper = session(rules=(ASK,), approver=Answering(True))
+    stat = monitor.call(Tool.FS_STAT, "/work/a", FsStat("lookup"), label=WORKSPACE)
+    decision = monitor.begin(stat)
+    assert isinstance(decision, Decision)
+    assert decision.is_allowed
+    assert [record.call for record, _ in paper.records] == [stat]
+    read = monitor.call(Tool.FS_READ, "/work/a", FsRead("open"), label=WORKSPACE)
+    begun = monitor.begin(read)
+    assert isinstance(begun, Unsettled)
+    assert len(paper.records) == 1
+    assert (await monitor.settle(read, begun)).is_allowed
+    assert [record.call for record, _ in paper.records] == [stat, read]

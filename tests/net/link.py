@@ -24,7 +24,8 @@ import trio
 from gmcp_sandbox import kernel
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
-from gmcp_sandbox.net import crew
+from gmcp_sandbox.net import crew, tun
+from gmcp_sandbox.net.addressing import AGENT_CROSSING
 from gmcp_sandbox.net.namespace import raise_loopback
 from gmcp_sandbox.net.parts import Parts
 from gmcp_sandbox.net.service import Network
@@ -64,15 +65,19 @@ for kind, flag in (("user", kernel.CLONE_NEWUSER), ("net", kernel.CLONE_NEWNET))
 
 
 @contextmanager
-def linked() -> Iterator[Link]:
-    """Make a crew; end it with the block."""
+def linked(*, crosses: bool = True) -> Iterator[Link]:
+    """Make a crew; end it with the block.
+
+    Args:
+        crosses: Let the kernel carry what may cross; else the name of its device is taken, and the pump has to.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # threads of earlier tests do not matter to the child
         pid = os.fork()
     if pid == 0:
         ours.close()
-        _be_stage(theirs)
+        _be_stage(theirs, crosses)
     theirs.close()
     try:
         said, fds, _, _ = socket.recv_fds(ours, 4096, 2)
@@ -86,12 +91,13 @@ def linked() -> Iterator[Link]:
         ours.close()
 
 
-def _be_stage(line: socket.socket) -> None:
+def _be_stage(line: socket.socket, crosses: bool) -> None:
     try:
         uid, gid = os.geteuid(), os.getegid()
         kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNET)
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             Path(f"/proc/self/{name}").write_text(text)
+        taken = -1 if crosses else tun.create(AGENT_CROSSING)
         stage = Stage(root=b"")
         crew.StartCrew(
             (0, 0),
@@ -105,6 +111,8 @@ def _be_stage(line: socket.socket) -> None:
         for fd in stage.fds.values():
             os.close(fd)
         line.recv(1)
+        if taken >= 0:
+            os.close(taken)
     except Exception as error:  # noqa: BLE001 - told to the test
         line.send(f"{error!r} {getattr(error, 'cause', '')}".encode())
     finally:
@@ -185,9 +193,9 @@ class Host:
 
 
 @asynccontextmanager
-async def serving(host: Host):
+async def serving(host: Host, *, crosses: bool = True):
     """Run the network over a new link; yield it with a function that runs a script as the agent."""
-    with linked() as link:
+    with linked(crosses=crosses) as link:
         network = Network(host.parts(), link.pump, link.relay)
 
         async def agent(script: str, *words: str):

@@ -110,17 +110,17 @@ async def talk(
             await trio.aclose_forcefully(inner)
             await trio.aclose_forcefully(outer)
 
-    with trio.fail_after(limit):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(conversation.run)
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(run)
-            try:
+    try:
+        with trio.fail_after(limit):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(conversation.run)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(run)
                 yield ends
-            finally:
                 nursery.cancel_scope.cancel()
-                for stream in (agent, inner, outer, server):
-                    stream.socket.close()
+    finally:
+        for stream in (agent, inner, outer, server):
+            stream.socket.close()
 
 
 async def read_all(stream: trio.abc.Stream) -> bytes:

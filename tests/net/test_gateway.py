@@ -7,7 +7,7 @@ import trio
 
 from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.net.gateway import Gateway
-from gmcp_sandbox.net.pumpline import BROKEN, DROPPED, JUDGE, LISTEN, LISTENING, TO_AGENT, TO_GATEWAY
+from gmcp_sandbox.net.pumpline import BROKEN, CROSSED, DROPPED, JUDGE, LISTEN, LISTENING, TO_AGENT, TO_GATEWAY
 from gmcp_sandbox.net.tun import NO_OFFLOAD
 
 
@@ -54,6 +54,32 @@ async def test_a_pump_that_breaks_says_why(line):
     pump.send(bytes((BROKEN,)) + b"the reason")
     with pytest.raises(HostError, match="the reason"):
         await gateway.serve(Inbox())
+
+
+async def test_where_the_kernel_carries_both_devices_are_the_supervisors_own(line):
+    gateway, pump = line
+    (agent, far_agent), (device, far_device) = (
+        socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(2)
+    )
+    inbox = Inbox()
+    socket.send_fds(pump, [bytes((CROSSED,))], [agent.fileno(), device.fileno()])
+    far_device.send(b"one")
+    far_device.send(b"two")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.serve, inbox)
+        with trio.fail_after(5):
+            while len(inbox.said) < 2:
+                await trio.sleep(0)
+        nursery.cancel_scope.cancel()
+    gateway.to_agent(b"packet")
+    gateway.let_in(b"frame")
+    gateway.listen_and_let_in(443, b"frame")
+    assert inbox.said == [b"one", b"two"]
+    assert far_agent.recv(100) == NO_OFFLOAD + b"packet"
+    assert far_device.recv(100) == b"frame"
+    assert pump.recv(100) == LISTEN + b"\x01\xbb" + b"frame"
+    for each in (agent, far_agent, device, far_device):
+        each.close()
 
 
 def test_words_to_the_pump(line):

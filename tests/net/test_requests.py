@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, Framing, Mode
 from gmcp_sandbox.net.head import HeadError, parse_request
-from gmcp_sandbox.net.requests import Authority, authority_bytes, read_authority, read_request, write_request
+from gmcp_sandbox.net.requests import (
+    Authority,
+    Reader,
+    Writer,
+    authority_bytes,
+    read_authority,
+    read_request,
+    write_request,
+)
 
 
 def request(*lines, first="GET / HTTP/1.1", host="Host: example.com", scheme="http"):
@@ -232,3 +240,53 @@ def test_what_goes_upstream_has_one_meaning(method, target, minor, pairs):
     keys = [name for name, _ in event.headers]
     assert keys.count(b"host") == 1
     assert keys.count(b"content-length") + keys.count(b"transfer-encoding") == (asked.framing is not NO_BODY)
+
+
+LINES = [
+    b"GET /a HTTP/1.1",
+    b"GET /b?c HTTP/1.1",
+    b"POST /a HTTP/1.1",
+    b"GET /a HTTP/1.0",
+    b"GET http://example.com/ HTTP/1.1",
+    b"CONNECT example.com:80 HTTP/1.1",
+    b"OPTIONS * HTTP/1.1",
+    b"GET /\xe4 HTTP/1.1",
+    b"GET  /a HTTP/1.1",
+    b"GET /a\nX: y HTTP/1.1",
+    b"G\0T /a HTTP/1.1",
+    b"GET /a HTTP/2.0",
+    b"",
+    b"\r",
+]
+BLOCKS = [
+    b"Host: example.com\r\n\r\n",
+    b"Host: example.com\r\nAccept: */*\r\n\r\n",
+    b"Host: other.example\r\n\r\n",
+    b"\r\n",
+    b"Host: example.com\r\nConnection: close\r\n\r\n",
+    b"Host: example.com\r\nContent-Length: 3\r\n\r\n",
+    b"Host: example.com\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    b"Host: example.com\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"Host: example.com\nX: y\r\n\r\n",
+    b"Host: example.com\r\nConnection: keep-alive\r\n\r\n",
+]
+HEADS = st.builds(lambda line, block: line + b"\r\n" + block, st.sampled_from(LINES), st.sampled_from(BLOCKS))
+
+
+def _outcome(read, head):
+    try:
+        return read(head)
+    except HeadError as error:
+        return error.word
+
+
+@given(st.lists(HEADS, max_size=12))
+def test_what_was_read_before_changes_no_meaning(heads):
+    """Smuggling by a remembered block: each head means what it means alone, and is written as it is written alone."""
+    reader, writer = Reader("http"), Writer()
+    for head in heads:
+        asked = _outcome(reader.read, head)
+        assert asked == _outcome(lambda alone: read_request(parse_request(alone), "http"), head)
+        if not isinstance(asked, str):
+            for host in (b"example.com", b"example.com:81"):
+                assert writer.write(asked, host, asked.fields) == write_request(asked, host, asked.fields)

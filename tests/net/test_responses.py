@@ -1,11 +1,13 @@
 """Answers, as an intermediary has to understand and to write them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, Mode
 from gmcp_sandbox.net.head import HeadError, parse_request, parse_response
 from gmcp_sandbox.net.requests import read_request
-from gmcp_sandbox.net.responses import agent_mode, own_response, read_response, write_response
+from gmcp_sandbox.net.responses import Answers, agent_mode, own_response, read_response, write_response
 
 
 def response(*lines, status="200 OK", version="1.1", method="GET"):
@@ -111,3 +113,45 @@ def test_an_answer_of_our_own_is_one_line_and_the_end():
         "",
         "no",
     ]
+
+
+HEADS = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n",
+    b"HTTP/1.0 200 OK\nContent-Length: 2\n\n",
+    b"junk\r\n\r\n",
+    b"HTTP/1.1 2",
+]
+ANSWERS = st.builds(
+    lambda head, body: head + body, st.sampled_from(HEADS), st.sampled_from([b"", b"a", b"ok", b"ok\r\n\r\n"])
+)
+
+
+@given(st.lists(st.tuples(ANSWERS, st.sampled_from(["GET", "HEAD"]), st.sampled_from(["1.0", "1.1"])), max_size=12))
+def test_a_whole_answer_is_one_that_ends_with_the_data_and_keeps_the_connection(asked):
+    answers = Answers()
+    for data, method, version in asked:
+        what = request(version, method)
+        found = answers.whole(data, what)
+        assert found == Answers().whole(data, what), "what was read before changes nothing"
+        if found is None:
+            continue
+        end = len(data.partition(b"\r\n\r\n")[0]) + 4 if b"\r\n\r\n" in data else data.index(b"\n\n") + 2
+        answer = read_response(parse_response(data[:end]), method)
+        assert answer.keeps
+        assert answer.status >= 200
+        assert len(data) - end == answer.framing.length
+        assert found == write_response(answer, what, True, answer.fields) + data[end:]
+
+
+def test_the_usual_answer_is_whole():
+    assert Answers().whole(HEADS[0] + b"ok", request()) == HEADS[0] + b"ok"
+    assert Answers().whole(HEADS[0] + b"o", request()) is None
+    assert Answers().whole(HEADS[0], request(method="HEAD")) == HEADS[0]

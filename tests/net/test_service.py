@@ -81,6 +81,7 @@ with socket.create_connection(("198.18.0.9", 8080), 5) as sock:
     assert host.counted == {("net.bytes_up", "api.example.com"): 5, ("net.bytes_down", "api.example.com"): 5}
 
 
+@pytest.mark.parametrize("crosses", [True, False], ids=["crossing", "pump"])
 @pytest.mark.parametrize(
     ("denial", "address", "expected"),
     [
@@ -90,10 +91,10 @@ with socket.create_connection(("198.18.0.9", 8080), 5) as sock:
         ("prohibited", "2001:db8::1", "EACCES"),
     ],
 )
-async def test_a_denied_connect_fails_at_once(denial, address, expected):
+async def test_a_denied_connect_fails_at_once(denial, address, expected, crosses):
     host = Host(allows=lambda call: False)
     host.policy = replace(host.policy, denial=denial)
-    async with serving(host) as (_, agent):
+    async with serving(host, crosses=crosses) as (_, agent):
         said = await agent(PRELUDE + f"print(json.dumps(attempt({address!r})))")
     assert said["result"] == expected
     assert said["seconds"] < 2  # no SYN was repeated
@@ -117,7 +118,8 @@ async def test_upstream_that_does_not_answer_is_silence_and_one_call():
     assert len(host.calls) == 1  # though its SYN was repeated once
 
 
-async def test_large_transfers_arrive_whole_in_both_directions(nursery):
+@pytest.mark.parametrize("crosses", [True, False], ids=["crossing", "pump"])
+async def test_large_transfers_arrive_whole_in_both_directions(nursery, crosses):
     async def serve(stream):
         digest = hashlib.sha256()
         async for part in stream:
@@ -128,7 +130,7 @@ async def test_large_transfers_arrive_whole_in_both_directions(nursery):
         await stream.aclose()
 
     host = Host(upstream=await _upstream(nursery, serve))
-    async with serving(host) as (_, agent):
+    async with serving(host, crosses=crosses) as (_, agent):
         up, down, length = await agent(
             PRELUDE
             + """
