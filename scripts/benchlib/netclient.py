@@ -13,6 +13,7 @@ import socket
 import statistics
 import struct
 import sys
+import time
 from collections.abc import Callable
 from time import perf_counter_ns
 
@@ -21,6 +22,8 @@ NAME_SERVER = ("203.0.113.53", 53)
 BLOCK = bytes(1 << 20)
 REQUEST = b"GET /hello HTTP/1.1\r\nHost: web.example.com:7180\r\n\r\n"
 WAYS = 16
+SETTLE_SECONDS = 3
+"""What a session still does at its start, such as loading its model, is measured elsewhere."""
 
 
 def connected(port: int) -> socket.socket:
@@ -119,6 +122,7 @@ def requests_per_second(count: int) -> float:
 
 def measure(mib: int, count: int) -> dict[str, float]:
     """Return item → value."""
+    time.sleep(SETTLE_SECONDS)
     connects = sorted(connects_us(count))
     return {
         "down": down_mib_s(mib),

@@ -35,6 +35,14 @@ hosts = ["web.example.com"]
 ports = [7100, 7180]
 raw = true
 addresses = ["203.0.113.0/24", "2001:db8::/32"]
+
+# A bulk transfer is what is measured here, so that the principle asks about more than is sent.
+[[rules]]
+id = "no-bulk-upload"
+text = "Replaces the principle of this name."
+effect = "ask"
+tools = ["net.connect", "net.send", "tls.hello", "http.request"]
+counts = [{ of = "net.bytes_up", seconds = 3600, at_least = 1099511627776, by_object = true }]
 """
 _SLIRP = """
 import os, subprocess, sys
