@@ -69,11 +69,9 @@ class Dial:
         Raises:
             DialError: With the upstream's true result; EACCES when every address is refused.
         """
-        try:
-            with trio.fail_after(self._seconds):
-                return await self._dial(target)
-        except trio.TooSlowError:
-            raise DialError(errno.ETIMEDOUT, "timeout") from None
+        with trio.move_on_after(self._seconds):
+            return await self._dial(target)
+        raise DialError(errno.ETIMEDOUT, "timeout")
 
     async def _dial(self, target: Target) -> Dialled:
         if target.host == SERVICE_HOST:
@@ -110,11 +108,9 @@ class Dial:
         """
         if target.host == SERVICE_HOST:
             raise DialError(errno.EACCES, "refused_address")
-        try:
-            with trio.fail_after(self._seconds):
-                return canonical((await self._checked(target))[0])
-        except trio.TooSlowError:
-            raise DialError(errno.ETIMEDOUT, "timeout") from None
+        with trio.move_on_after(self._seconds):
+            return canonical((await self._checked(target))[0])
+        raise DialError(errno.ETIMEDOUT, "timeout")
 
     async def _checked(self, target: Target) -> list[Address]:
         literal = parse_address(target.host)
