@@ -31,6 +31,8 @@ from gmcp_sandbox.policy.hostrules import HostRules
 from gmcp_sandbox.policy.network import SERVICE_HOST
 
 _HEAD_START: Final = 0.25
+_REFUSED_SECONDS: Final = 30.0
+_REMEMBERED: Final = 512
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _TELLING: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 """Of several failures, the one that says most comes first."""
@@ -58,6 +60,8 @@ class Dial:
         self._is_own = is_own
         self._proxy = proxy
         self._seconds = rules.network.connect_seconds
+        self._refused: dict[tuple[str, int], float] = {}
+        """Until when an address and port are tried last."""
 
     def use(self, rules: HostRules) -> None:
         """Go by other rules from the next dial on."""
@@ -78,10 +82,24 @@ class Dial:
             return await self._dial_service(target)
         proxy = self._proxy
         if proxy is None or not proxy.serves(target.host):
-            return await race(interleaved(await self._checked(target)), target.port)
+            return await self._dial_directly(await self._checked(target), target.port)
         if self._rules.network.proxy_resolves and not target.is_literal:
             return Dialled(await open_tunnel(proxy, target.host, target.port), "proxy, delegated")
         return await self._dial_through(proxy, target)
+
+    async def _dial_directly(self, checked: list[Address], port: int) -> Dialled:
+        """Dial the addresses in their order, those last that refused a short time ago."""
+        now = trio.current_time()
+
+        def failed(address: str) -> None:
+            if len(self._refused) >= _REMEMBERED:
+                self._refused.clear()
+            self._refused[address, port] = now + _REFUSED_SECONDS
+
+        addresses = interleaved(checked)
+        if self._refused:
+            addresses.sort(key=lambda address: self._refused.get((address, port), 0.0) > now)
+        return await race(addresses, port, failed)
 
     async def _dial_service(self, target: Target) -> Dialled:
         port = self._rules.host_port(target.host, target.port)
@@ -136,22 +154,28 @@ def interleaved(addresses: Iterable[Address]) -> list[str]:
     return [canonical(each) for each in mixed if each is not None]
 
 
-async def race(addresses: Iterable[str], port: int) -> Dialled:
-    """Return the first connection that comes about.
+async def race(addresses: Iterable[str], port: int, failed: Callable[[str], None] = lambda _: None) -> Dialled:
+    """Return the first connection that comes about. An address that fails at once costs no race, only the next one.
+
+    Args:
+        failed: Told of addresses that refused before the race began.
 
     Raises:
         DialError: None does.
     """
-    first, *others = addresses
+    left = list(addresses)
     failures: list[int] = []
-    try:
-        sock = begin(first, port)
-        if not others or await _settles(sock):  # no race, and no cost of one
-            return Dialled(await finish(sock), first)
-    except OSError as error:
-        failures.append(error.errno or errno.EHOSTUNREACH)
-        return await _race(others, port, failures, None)
-    return await _race([first, *others], port, failures, sock)
+    while left:
+        address, *left = left
+        try:
+            sock = begin(address, port)
+            if left and not await _settles(sock):
+                return await _race([address, *left], port, failures, sock)
+            return Dialled(await finish(sock), address)
+        except OSError as error:
+            failed(address)
+            failures.append(error.errno or errno.EHOSTUNREACH)
+    raise _failure(failures)
 
 
 async def _race(addresses: list[str], port: int, failures: list[int], begun: socket.socket | None) -> Dialled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from contextlib import asynccontextmanager
 
 import pytest
@@ -148,6 +149,21 @@ async def test_the_first_connection_wins():
     async with server() as port:
         dialled = await race(["127.0.0.2", "127.0.0.1", "127.0.0.3"], port)
         assert dialled.address == "127.0.0.1"
+        await dialled.stream.aclose()
+
+
+async def test_an_address_that_refused_is_tried_last_for_a_while_and_still_dialled_when_the_other_goes(mock_clock):
+    rule = HostRule(("both.test",), ANY, addresses=("127.0.0.1", "127.0.0.2"))
+    dialer = dial(["127.0.0.2", "127.0.0.1"], allow=(rule,))
+    async with server("127.0.0.1") as port:
+        for _ in range(2):
+            dialled = await dialer.dial(target("both.test", port))
+            assert dialled.address == "127.0.0.1"
+            await dialled.stream.aclose()
+        assert [port] == [number for _, number in dialer._refused]
+    with socket.create_server(("127.0.0.2", port)):
+        dialled = await dialer.dial(target("both.test", port))
+        assert dialled.address == "127.0.0.2"
         await dialled.stream.aclose()
 
 
