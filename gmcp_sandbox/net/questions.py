@@ -41,7 +41,9 @@ class Questions:
         is_ruled: Whether the profile has, at present, rules about single requests to the flow's host.
     """
 
-    def __init__(self, mediator: PromptMediator, target: Target, *, is_ruled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, mediator: PromptMediator, target: Target, *, is_ruled: Callable[[], bool] = lambda: False
+    ) -> None:
         self._mediator = mediator
         self.target = target
         self.is_ruled = is_ruled
