@@ -31,6 +31,7 @@ from gmcp_sandbox.monitor.resolve import resolve_view
 from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 from gmcp_sandbox.pipeline.cache import Judgement
 from gmcp_sandbox.pipeline.pipeline import Pipeline
+from gmcp_sandbox.policy.fields import suggest
 from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.state import SessionState
 
@@ -221,7 +222,7 @@ def _tool(name: str) -> Tool:
     try:
         return Tool(name)
     except ValueError:
-        raise UsageError(f"there is no tool {visible(name)!r}", hint=f"one of {', '.join(Tool)}") from None
+        raise UsageError(f"there is no tool {visible(name)!r}", hint=suggest(name, Tool)) from None
 
 
 def _label(name: str) -> Label:

@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from gmcp_sandbox.errors import UsageError
+from gmcp_sandbox.errors import SandboxError, UsageError
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.livetail import LiveTail
@@ -33,7 +33,8 @@ def register(subparsers: Subparsers) -> None:
         help="run an agent under governance",
         description="Run a program whose every file access, exec and connection is a judged, recorded tool call.",
         epilog="Example: gmcp-sandbox exec -p strict -- python3 agent.py --task 'fix the tests'\n"
-        "Exit status: the agent's own; 125 the sandbox failed, 126 not executable, 127 not found, 128+n signal n.",
+        "Exit status: the agent's own; 125 the sandbox failed, 126 not executable, 127 not found, 128+n signal n.\n"
+        "The first five minutes: gmcp-sandbox help start",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -132,7 +133,17 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
     final = Relay(stdio, front_line, supervisor).run()
     if tail is not None:
         tail.finish()
+    if final is not None and final.get("reason") == "not_executed":
+        final |= _why_not(prepared, int(final["code"]), session.id)
     return _conclude(args, session.id, final)
+
+
+def _why_not(prepared: Preparation, code: int, session: str) -> dict[str, Any]:
+    """Return what to say of a program that did not start."""
+    from gmcp_sandbox.cli.unstarted import explain
+
+    reason = explain(prepared, code, session, os.environ)
+    return {"error": reason.what, "cause": reason.cause, "hint": reason.hint}
 
 
 def _start_tail(args: argparse.Namespace, session: SessionDir) -> LiveTail | None:
@@ -152,11 +163,7 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
             "hint": f"gmcp-sandbox audit verify {session}",
         }
     if final.get("error"):
-        print(f"error: {final['error']}", file=sys.stderr)
-        if final.get("cause"):
-            print(f"  cause: {final['cause']}", file=sys.stderr)
-        if final.get("hint"):
-            print(f"  try:   {final['hint']}", file=sys.stderr)
+        _complain(str(final["error"]), str(final.get("cause") or ""), str(final.get("hint") or ""))
     if "allowed" in final:
         for remark in final.get("remarks", ()):
             print(f"warning: {remark}", file=sys.stderr)
@@ -168,6 +175,14 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
     code = int(final["code"])
     _tell(args.json_status, {"event": "end", "session": session, **{k: v for k, v in final.items() if k != "kind"}})
     return code
+
+
+def _complain(error: str, cause: str, hint: str) -> None:
+    """Print an error. One of our own bugs has a traceback, whose lines stay lines."""
+    what, *rest = error.split("\n")
+    lines = [SandboxError(what).render(), *rest]
+    lines += SandboxError("", cause=cause, hint=hint).render().split("\n")[1:]
+    print("\n".join(lines), file=sys.stderr)
 
 
 def _descriptor(text: str) -> int:

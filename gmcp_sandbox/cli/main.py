@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gmcp_sandbox import __version__
+from gmcp_sandbox.cli.parsing import Parser, unknown_command
 from gmcp_sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -30,6 +31,19 @@ EXEC_FAILED = 125
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 _OPTIONS_WITH_VALUE = frozenset({"--color"})
+_WHAT = "Run an AI agent where every system call that matters is a judged, recorded tool call."
+_START = f"""\
+{_WHAT}
+
+usage: gmcp-sandbox COMMAND …
+
+  gmcp-sandbox doctor           can this machine do it?
+  gmcp-sandbox exec agent.py    run an agent in this directory
+  gmcp-sandbox tail             watch what it does, from another terminal
+  gmcp-sandbox why              why was that denied?
+  gmcp-sandbox help start       the first five minutes
+
+gmcp-sandbox --help lists all commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ COMMANDS: dict[str, Command] = {
     "probe": Command("gmcp_sandbox.cli.probe", "show, ask and measure the semantic gate's model"),
     "tools": Command("gmcp_sandbox.cli.tools", "show which kernel request becomes which tool call"),
     "doctor": Command("gmcp_sandbox.cli.doctor", "check what this host can enforce"),
+    "help": Command("gmcp_sandbox.cli.help", "explain a topic, for example `help start`"),
     "completion": Command("gmcp_sandbox.cli.completion", "print a completion script for a shell"),
 }
 
@@ -79,10 +94,17 @@ def _run(words: list[str]) -> int:
     word = command_word(words)
     parser = build_parser(word)
     try:
+        if word is not None and word not in COMMANDS:
+            place = words.index(word)
+            parser.check_options(words[:place])
+            raise unknown_command(words[place:], COMMANDS)
         args = parser.parse_args(words)
     except SystemExit as end:  # argparse has printed help, the version or a usage error
         status = end.code if isinstance(end.code, int) else USAGE
         return EXEC_FAILED if word == "exec" and status == USAGE else status  # USAGE may be the agent's own
+    if word is None:
+        print(_START, file=sys.stderr)
+        return USAGE
     ended: int = args.run(args)
     return ended
 
@@ -100,17 +122,17 @@ def command_word(words: Sequence[str]) -> str | None:
     return None
 
 
-def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+def build_parser(chosen: str | None) -> Parser:
     """Return the whole parser; only the chosen command knows its own arguments."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="gmcp-sandbox",
-        description="Run an AI agent where every system call that matters is a judged, recorded tool call.",
-        epilog="Example: gmcp-sandbox exec agent.py   (then: gmcp-sandbox tail, in another terminal)",
-        allow_abbrev=False,
+        description=_WHAT,
+        epilog="Example: gmcp-sandbox exec agent.py   (then: gmcp-sandbox tail, in another terminal; "
+        "`gmcp-sandbox help` lists topics)",
     )
     parser.add_argument("--version", action="version", version=f"gmcp-sandbox {__version__}")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to use colour")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for word, command in COMMANDS.items():
         if word == chosen:
             importlib.import_module(command.module).register(subparsers)

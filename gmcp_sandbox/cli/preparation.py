@@ -116,7 +116,8 @@ def _workspace(wanted: str | None) -> Path:
     try:
         resolved = path.resolve(strict=True)
     except OSError as error:
-        raise UsageError(f"cannot use {path} as the workspace: {error.strerror}", hint="-w DIR") from error
+        hint = "start in a project directory, or name one with -w DIR"
+        raise UsageError(f"cannot use {path} as the workspace: {error.strerror}", hint=hint) from error
     if not resolved.is_dir():
         raise UsageError(f"the workspace {path} is no directory", hint="-w DIR")
     return resolved
@@ -138,6 +139,6 @@ def _command(words: list[str], environ: Mapping[str, str], workspace: Path) -> l
         return words
     script = Path(words[0]) if os.path.isabs(words[0]) else _working_directory(workspace) / words[0]
     if not script.is_file():
-        hint = "gmcp-sandbox exec -w DIR …"
+        hint = "gmcp-sandbox exec -w DIR …, with the directory that it is in"
         raise AgentError(f"there is no {words[0]}", cause=f"looked in {script.parent}", hint=hint)
     return [find_python(environ), str(script), *words[1:]]

@@ -38,16 +38,14 @@ def register(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("session", metavar="SESSION", help="beginning of its id")
+    parser.add_argument("session", nargs="?", metavar="SESSION", help="beginning of its id (default: the newest)")
     parser.add_argument("seq", nargs="?", type=int, metavar="SEQ", help="number of the call (default: the last denial)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Explain; 2 when there is no such decision."""
-    from gmcp_sandbox.monitor.statedir import StateDir
-
-    session = StateDir.open().find(args.session)
+    session = _session(args.session)
     genesis, entry = _find(session, args.seq)
     print("\n".join(_verdicts(genesis, entry)))
     profile, note = _profile_of(session, genesis)
@@ -59,6 +57,21 @@ def run(args: argparse.Namespace) -> int:
         print()
         print("\n".join(_advice(entry, profile, note)))
     return 0
+
+
+def _session(prefix: str | None) -> SessionDir:
+    """Return the session whose id starts so, or the newest. Raises UsageError."""
+    from gmcp_sandbox.cli.processes import by_start
+    from gmcp_sandbox.errors import UsageError
+    from gmcp_sandbox.monitor.statedir import StateDir
+
+    state = StateDir.open()
+    if prefix is not None:
+        return state.find(prefix)
+    found = [session for session in by_start(state.sessions()) if session.log.exists()]
+    if not found:
+        raise UsageError("there is no session yet", hint="gmcp-sandbox exec agent.py")
+    return found[-1]
 
 
 def _find(session: SessionDir, seq: int | None) -> tuple[GenesisEntry, CallEntry]:

@@ -232,7 +232,8 @@ def read_source(path: Path) -> Located:
                 raise ProfileError(f"cannot read the profile {path}", cause="no regular file of at most 1 MiB")
             text = file.read(_LARGEST + 1).decode("utf-8")
     except OSError as error:
-        raise ProfileError(f"cannot read the profile {path}", cause=error.strerror or str(error)) from None
+        hint = "gmcp-sandbox profile list shows those that have a name" if isinstance(error, FileNotFoundError) else ""
+        raise ProfileError(f"cannot read the profile {path}", cause=error.strerror or str(error), hint=hint) from None
     except UnicodeDecodeError:
         raise ProfileError(f"cannot read the profile {path}", cause="it is not UTF-8") from None
     found = trace(str(Path.cwd() / path))

@@ -59,6 +59,10 @@ def check_workspace(workspace: Path, *, home: Path, state: Path) -> None:
     """
     real, real_home, real_state = (real_path(str(path)) for path in (workspace, home, state))
     hint = "start in a project directory, or name one with -w DIR"
+    if real == real_home:
+        raise UsageError(
+            f"{workspace} cannot be the workspace: it is your home directory, with all that is yours", hint=hint
+        )
     if real == "/" or _is_below(real_home, real):
         raise UsageError(f"{workspace} cannot be the workspace: it holds your whole home directory", hint=hint)
     if _is_below(real_state, real) or _is_below(real, real_state):

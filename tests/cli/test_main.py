@@ -93,7 +93,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"gmcp-sandbox {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["--colour", "never", "doctor"], ["--color", "blue", "doctor"]])
+def test_no_command_is_met_with_where_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == main(["--color", "never"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "gmcp-sandbox exec agent.py" in err and "help start" in err
+
+
+@pytest.mark.parametrize("words", [[], ["--colour", "never", "doctor"], ["--color", "blue", "doctor"]])
 def test_a_wrong_command_line_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "usage: gmcp-sandbox" in capsys.readouterr().err

@@ -98,7 +98,7 @@ def test_a_caller_whose_directory_is_gone_must_name_one(place: Place) -> None:
         prepared = prepare(words_of_exec("-w", str(place.work), "true"), place.environ)
         return [caught.value.hint, os.fsdecode(prepared.program.cwd)]
 
-    assert in_child(action) == ["-w DIR", str(place.work)]
+    assert in_child(action) == ["start in a project directory, or name one with -w DIR", str(place.work)]
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals
