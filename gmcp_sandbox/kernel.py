@@ -61,6 +61,7 @@ _NR = _BY_MACHINE.get(platform.machine(), {}) | {
     "fsmount": 432,
     "close_range": 436,
     "openat2": 437,
+    "landlock_create_ruleset": 444,
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -177,6 +178,13 @@ def refuse_input(fd: int) -> None:
     drop = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)  # BPF_RET | BPF_K, 0 bytes kept
     program = struct.pack("@HP", 1, ctypes.addressof(drop))
     _check("setsockopt", _libc.setsockopt(fd, sol_socket, so_attach_filter, program, len(program)))
+
+
+def landlock_version() -> int:
+    """Return the version of Landlock's interface, from 1; raises OSError where the kernel has none or it is off."""
+    ask_version = 1  # LANDLOCK_CREATE_RULESET_VERSION (include/uapi/linux/landlock.h)
+    null, size = ctypes.c_void_p(None), ctypes.c_size_t(0)
+    return _call("landlock_create_ruleset", null, size, ctypes.c_uint32(ask_version))
 
 
 def close_range(first: int, last: int = 0xFFFFFFFF) -> None:

@@ -27,6 +27,15 @@ def find(name: str) -> str | None:
     return soname
 
 
+def refusal_of(path: str) -> str:
+    """Return why the dynamic loader cannot load a file and what it needs, empty when it can; its start-up code runs."""
+    try:
+        ctypes.CDLL(path)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
 @contextmanager
 def found_by_name() -> Iterator[None]:
     """While in the block, modules that look for a library as they are imported get it from `find`."""

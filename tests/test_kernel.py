@@ -348,3 +348,10 @@ def test_freed_memory_is_given_back_and_nothing_else_happens():
     kept = bytes(1 << 20)
     kernel.release_freed_memory()
     assert kept.count(0) == 1 << 20
+
+
+def test_landlock_tells_its_version_or_that_it_is_not_there() -> None:
+    try:
+        assert kernel.landlock_version() >= 1
+    except OSError as error:
+        assert error.errno in (errno.ENOSYS, errno.EOPNOTSUPP)

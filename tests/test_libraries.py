@@ -21,3 +21,10 @@ def test_the_search_is_put_back_even_after_a_fault():
     except RuntimeError:
         pass
     assert ctypes.util.find_library is before
+
+
+def test_a_file_that_cannot_be_loaded_says_why(tmp_path) -> None:
+    (tmp_path / "no.so").write_bytes(b"no library")
+    assert "no.so" in libraries.refusal_of(str(tmp_path / "no.so"))
+    assert "missing.so" in libraries.refusal_of("missing.so")
+    assert libraries.refusal_of("libc.so.6") == ""

@@ -9,17 +9,21 @@ The facts go into the genesis record of every session. Leaves to others: printin
 from __future__ import annotations
 
 import enum
+import errno
 import importlib.util
 import os
 import platform
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmcp_sandbox import kernel, libraries
 from gmcp_sandbox.errors import HostError, ProfileError
 from gmcp_sandbox.monitor.cgroupfs import CONTROLLERS, find_places
+from gmcp_sandbox.monitor.idrange import gives_root_range
+from gmcp_sandbox.monitor.inside import Maker, maker_of, read_clues
 from gmcp_sandbox.monitor.semantics import model_directory
 from gmcp_sandbox.monitor.trial import Trial, try_launch
 from gmcp_sandbox.policy.profile import Profile
@@ -106,14 +110,18 @@ def check_floor(profile: Profile, facts: HostFacts) -> None:
 
 def _findings(state_directory: Path) -> Iterator[Finding]:
     trial = try_launch()
+    maker = maker_of(read_clues())
     yield _kernel(platform.release())
     yield _python(sys.version_info[:3])
-    yield _user_namespaces(trial)
-    yield _proc(trial)
-    yield _fuse(trial)
-    yield _tun()
+    yield _libraries(_library_faults())
+    yield _user_namespaces(trial, {path: _read(f"/proc/sys/{path}") for path in _SYSCTLS}, maker)
+    yield _root_ids(os.geteuid(), _read("/proc/self/uid_map"), _read("/proc/self/gid_map"))
+    yield _proc(trial, maker)
+    yield _fuse(trial, maker)
+    yield _tun(_refusal("/dev/net/tun"), maker)
+    yield _surroundings(maker, trial)
     yield from _seccomp(_read("/proc/sys/kernel/seccomp/actions_avail"))
-    yield _landlock(_read("/sys/kernel/security/lsm"))
+    yield _landlock()
     yield _cgroups({name: place.version for name, place in find_places().items()})
     yield _state_space(state_directory)
     yield _open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
@@ -140,53 +148,90 @@ def _python(version: tuple[int, ...]) -> Finding:
     return Finding("python", Status.OK, what)
 
 
-def _user_namespaces(trial: Trial) -> Finding:
+def _library_faults() -> list[str]:
+    """Return what the dynamic loader says of the C libraries that a session needs, empty when all is well."""
+    spec = importlib.util.find_spec("pyfuse3")
+    origin = None if spec is None else spec.origin
+    if origin is None:
+        return ["pyfuse3 is not installed"]
+    parts = [origin] if not origin.endswith(".py") else [str(path) for path in Path(origin).parent.glob("*.so")]
+    faults = [fault for part in parts if (fault := libraries.refusal_of(part))]
+    return faults if libraries.find("seccomp") else [*faults, "libseccomp.so.2 is not there"]
+
+
+def _libraries(faults: list[str]) -> Finding:
+    if not faults:
+        return Finding("libraries", Status.OK, "libfuse3 and libseccomp can be loaded", is_required=True)
+    fix = (
+        "install libfuse3 and libseccomp (Debian: sudo apt-get install libfuse3-dev libseccomp2), and the package again"
+    )
+    return Finding("libraries", Status.MISSING, "; ".join(faults), fix, True)
+
+
+def _user_namespaces(trial: Trial, sysctls: Mapping[str, str | None], maker: Maker | None) -> Finding:
     name = "user_namespaces"
     if trial.passed("id map") and trial.failed != "nested user namespace":
         return Finding(name, Status.OK, "created and nested", is_required=True)
-    what, fix = _namespace_cause()
+    what, fix = _namespace_cause(sysctls, maker)
     return Finding(name, Status.MISSING, f"{trial.error} ({what})", fix, True)
 
 
-def _namespace_cause() -> tuple[str, str]:
+_APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
+_SYSCTLS = {
+    "kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
+    _APPARMOR: (
+        "1",
+        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu; to keep it, a line in /etc/sysctl.d), "
+        "or give this Python an AppArmor profile with `userns,`",
+    ),
+    "user/max_user_namespaces": ("0", "sudo sysctl user.max_user_namespaces=10000"),
+    "user/max_mnt_namespaces": ("0", "sudo sysctl user.max_mnt_namespaces=10000"),
+    "user/max_pid_namespaces": ("0", "sudo sysctl user.max_pid_namespaces=10000"),
+    "user/max_net_namespaces": ("0", "sudo sysctl user.max_net_namespaces=10000"),
+}
+"""Setting → the value that refuses namespaces, and the remedy; the likeliest cause first."""
+
+
+def _namespace_cause(sysctls: Mapping[str, str | None], maker: Maker | None) -> tuple[str, str]:
     """Return the likely cause of a refused user namespace, and the remedy."""
-    for path, bad, remedy in (
-        ("kernel/unprivileged_userns_clone", "0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
-        (
-            "kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        ("user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=10000"),
-    ):
-        if _read(f"/proc/sys/{path}") == bad:
+    for path, (bad, remedy) in _SYSCTLS.items():
+        if sysctls.get(path) == bad:
             return f"{path.replace('/', '.')} is {bad}", remedy
-    return (
-        "the kernel or a container's seccomp filter refuses them",
-        "in a container: allow unshare and mount (for example --security-opt seccomp=unconfined)",
-    )
+    if maker is not None:
+        return f"{maker.name} refuses them", maker.remedy
+    return "the kernel or a filter of system calls refuses them", "a kernel with CONFIG_USER_NS=y; no filter around it"
 
 
-def _proc(trial: Trial) -> Finding:
+def _root_ids(uid: int, uid_map: str | None, gid_map: str | None) -> Finding:
+    """Sessions of root run under ids of nobody's, which a container need not have."""
+    if uid != 0:
+        return Finding("ids", Status.OK, "an ordinary user's own", is_required=True)
+    if gives_root_range(uid_map or "") and gives_root_range(gid_map or ""):
+        return Finding("ids", Status.OK, "sessions of root run under a range of ids that is nobody's", is_required=True)
+    what = "this root has no range of ids to give to sessions: it is one of a container with few ids"
+    return Finding("ids", Status.MISSING, what, "run gmcp-sandbox as an ordinary user of the container", True)
+
+
+def _proc(trial: Trial, maker: Maker | None) -> Finding:
     if trial.passed("private /proc"):
         return Finding("proc", Status.OK, "a private /proc can be mounted", is_required=True)
     if not trial.was_reached("private /proc"):
         return Finding("proc", Status.MISSING, "not tried: no namespaces", "see user_namespaces", True)
-    return Finding(
-        "proc",
-        Status.MISSING,
-        f"{trial.error}: parts of this host's /proc are covered",
-        "in a container: uncover /proc (for example --security-opt systempaths=unconfined)",
-        True,
-    )
+    if os.geteuid() != 0 and _read(f"/proc/sys/{_APPARMOR}") == "1":
+        return Finding("proc", Status.MISSING, f"{trial.error} (AppArmor refuses mounts)", _SYSCTLS[_APPARMOR][1], True)
+    what = f"{trial.error}: parts of this host's /proc are covered"
+    fix = maker.remedy if maker is not None else "in a container: uncover /proc"
+    return Finding("proc", Status.MISSING, what, fix, True)
 
 
-def _fuse(trial: Trial) -> Finding:
+def _fuse(trial: Trial, maker: Maker | None) -> Finding:
     if not os.path.exists("/dev/fuse"):
-        return Finding("fuse", Status.MISSING, "there is no /dev/fuse", "sudo modprobe fuse", True)
+        fix = maker.remedy if maker is not None else "sudo modprobe fuse"
+        return Finding("fuse", Status.MISSING, "there is no /dev/fuse", fix, True)
     refused = _refusal("/dev/fuse")
     if refused:
-        return Finding("fuse", Status.MISSING, f"/dev/fuse: {refused}", "sudo chmod 0666 /dev/fuse", True)
+        fix = "sudo chmod 0666 /dev/fuse" if maker is None else f"chmod 0666 /dev/fuse as root, or: {maker.remedy}"
+        return Finding("fuse", Status.MISSING, f"/dev/fuse: {refused}", fix, True)
     if trial.passed("FUSE mount"):
         return Finding("fuse", Status.OK, "mountable in a user namespace", is_required=True)
     if not trial.was_reached("FUSE mount"):
@@ -194,12 +239,20 @@ def _fuse(trial: Trial) -> Finding:
     return Finding("fuse", Status.MISSING, trial.error, "a kernel that mounts FUSE in user namespaces", True)
 
 
-def _tun() -> Finding:
-    refused = _refusal("/dev/net/tun")
+def _tun(refused: str, maker: Maker | None) -> Finding:
     if refused:
         what = f"/dev/net/tun: {refused}; a profile with [net] does not start"
-        return Finding("tun", Status.DEGRADED, what, "sudo modprobe tun; sudo chmod 0666 /dev/net/tun")
+        fix = "sudo modprobe tun; sudo chmod 0666 /dev/net/tun" if maker is None else maker.remedy
+        return Finding("tun", Status.DEGRADED, what, fix)
     return Finding("tun", Status.OK, "/dev/net/tun can be opened")
+
+
+def _surroundings(maker: Maker | None, trial: Trial) -> Finding:
+    if maker is None:
+        return Finding("surroundings", Status.OK, "no container that shows")
+    if trial.failed is None:
+        return Finding("surroundings", Status.OK, f"looks like {maker.name}, which lets sessions start")
+    return Finding("surroundings", Status.DEGRADED, f"looks like {maker.name}, which may be in the way", maker.remedy)
 
 
 def _seccomp(actions: str | None) -> Iterator[Finding]:
@@ -214,12 +267,12 @@ def _seccomp(actions: str | None) -> Iterator[Finding]:
         yield Finding("seccomp_notify", Status.DEGRADED, "no user notification", "Linux 5.0 or newer")
 
 
-def _landlock(modules: str | None) -> Finding:
-    if modules is None:
-        return Finding("landlock", Status.DEGRADED, "unknown: securityfs is not mounted; nothing needs it yet")
-    if "landlock" in modules.split(","):
-        return Finding("landlock", Status.OK, "active; nothing needs it yet")
-    return Finding("landlock", Status.DEGRADED, "not active; nothing needs it yet", "boot with lsm=landlock,…")
+def _landlock() -> Finding:
+    try:
+        return Finding("landlock", Status.OK, f"version {kernel.landlock_version()}; nothing needs it yet")
+    except OSError as error:
+        what = "not in this kernel" if error.errno == errno.ENOSYS else "in this kernel, and not active"
+        return Finding("landlock", Status.DEGRADED, f"{what}; nothing needs it yet", "boot with lsm=landlock,…")
 
 
 def _cgroups(versions: dict[str, int]) -> Finding:

@@ -12,10 +12,9 @@ import os
 
 import msgspec
 
-ROOT_RANGE_BASE = 1_900_000_000
-"""First host id of the range that root's agents run under: above all that distributions and systemd give to users and
-containers (the last ends at 1,879,048,191, see systemd's UIDS-GIDS), below the sign bit of 32."""
-ROOT_RANGE_LENGTH = 65_536
+from gmcp_sandbox.monitor.idrange import ROOT_RANGE_BASE, ROOT_RANGE_LENGTH
+
+__all__ = ["ROOT_RANGE_BASE", "ROOT_RANGE_LENGTH", "Identity", "write_maps"]
 
 
 class Identity(msgspec.Struct, frozen=True):

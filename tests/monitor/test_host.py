@@ -10,6 +10,7 @@ import pytest
 from gmcp_sandbox.errors import HostError, ProfileError
 from gmcp_sandbox.monitor import host
 from gmcp_sandbox.monitor.host import Finding, HostFacts, Status, _probe_model, check_floor, survey
+from gmcp_sandbox.monitor.inside import Maker
 from gmcp_sandbox.monitor.trial import Trial
 from gmcp_sandbox.policy.profile import Environment, Limits, ProbePolicy, Profile, Tier
 from tests.probe.models import make_model
@@ -135,7 +136,7 @@ def test_an_old_python_is_slower_but_works() -> None:
 )
 @pytest.mark.needs("fuse")
 def test_each_step_of_a_launch_has_its_finding(trial: Trial, missing: set[str]) -> None:
-    findings = [host._user_namespaces(trial), host._proc(trial), host._fuse(trial)]
+    findings = [host._user_namespaces(trial, {}, None), host._proc(trial, None), host._fuse(trial, None)]
     assert {finding.name for finding in findings if finding.status is Status.MISSING} == missing
 
 
@@ -148,12 +149,10 @@ def test_no_seccomp_at_all_is_missing() -> None:
     assert next(host._seccomp(None)).status is Status.MISSING
 
 
-@pytest.mark.parametrize(
-    ("modules", "status"),
-    [("capability,landlock,yama", Status.OK), ("capability", Status.DEGRADED), (None, Status.DEGRADED)],
-)
-def test_landlock_is_read_from_the_active_modules(modules: str | None, status: Status) -> None:
-    assert host._landlock(modules).status is status
+def test_landlock_is_asked_by_its_system_call() -> None:
+    finding = host._landlock()
+    assert finding.status is not Status.MISSING
+    assert finding.what.startswith("version ") == (finding.status is Status.OK)
 
 
 def test_a_state_directory_that_does_not_exist_yet_is_measured_at_its_parent(tmp_path: Path) -> None:
@@ -184,3 +183,79 @@ def test_bounds_of_whole_sessions_are_said_with_what_is_missing() -> None:
     assert some.status is none.status is Status.DEGRADED
     assert some.what == "pids (v1); no group of one's own for memory, cpu: limits are per process"
     assert "memory, pids, cpu" in none.what and none.fix
+
+
+REFUSED = Trial("namespaces", errno.EPERM)
+DOCKER = Maker("Docker", "docker run --device /dev/fuse")
+
+
+@pytest.mark.parametrize(
+    ("sysctls", "what", "fix"),
+    [
+        (
+            {"kernel/apparmor_restrict_unprivileged_userns": "1", "user/max_user_namespaces": "62832"},  # Ubuntu 24.04
+            "kernel.apparmor_restrict_unprivileged_userns is 1",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        (
+            {
+                "kernel/unprivileged_userns_clone": "0",
+                "kernel/apparmor_restrict_unprivileged_userns": None,
+            },  # Debian 10
+            "kernel.unprivileged_userns_clone is 0",
+            "sudo sysctl kernel.unprivileged_userns_clone=1",
+        ),
+        ({"user/max_user_namespaces": "0"}, "user.max_user_namespaces is 0", "user.max_user_namespaces="),  # RHEL 7
+        ({"user/max_net_namespaces": "0"}, "user.max_net_namespaces is 0", "user.max_net_namespaces="),
+    ],
+)
+def test_refused_namespaces_name_the_setting(sysctls: dict[str, str | None], what: str, fix: str) -> None:
+    finding = host._user_namespaces(REFUSED, sysctls, DOCKER)  # a setting is surer than a container
+    assert what in finding.what and fix in finding.fix and finding.status is Status.MISSING
+
+
+def test_refused_namespaces_without_a_setting_name_the_container() -> None:
+    finding = host._user_namespaces(REFUSED, {"user/max_user_namespaces": "62832"}, DOCKER)
+    assert "Docker refuses them" in finding.what and finding.fix == DOCKER.remedy
+    assert "CONFIG_USER_NS" in host._user_namespaces(REFUSED, {}, None).fix
+
+
+def test_covered_proc_in_a_container_has_its_remedy() -> None:
+    trial = Trial("private /proc", errno.EPERM)
+    assert host._proc(trial, DOCKER).fix in (DOCKER.remedy, host._SYSCTLS[host._APPARMOR][1])
+
+
+def test_a_closed_tun_says_what_does_not_start() -> None:
+    assert host._tun("", None).status is Status.OK
+    closed = host._tun("Operation not permitted", DOCKER)
+    assert closed.status is Status.DEGRADED and "[net]" in closed.what and closed.fix == DOCKER.remedy
+    assert "modprobe tun" in host._tun("No such file or directory", None).fix
+
+
+def test_surroundings_are_in_the_way_only_where_something_failed() -> None:
+    assert host._surroundings(None, REFUSED).status is Status.OK
+    assert host._surroundings(DOCKER, Trial()).status is Status.OK
+    found = host._surroundings(DOCKER, REFUSED)
+    assert (found.status, found.fix) == (Status.DEGRADED, DOCKER.remedy)
+
+
+@pytest.mark.parametrize(
+    ("uid", "id_map", "status"),
+    [
+        (0, "         0          0 4294967295\n", Status.OK),
+        (0, "         0     100000      65536\n", Status.MISSING),  # LXC without privileges
+        (0, "         0       1000          1\n         1     100000      65536\n", Status.MISSING),  # rootless Podman
+        (0, None, Status.MISSING),
+        (1000, "         0       1000          1\n", Status.OK),
+    ],
+)
+def test_root_of_a_container_with_few_ids_is_told(uid: int, id_map: str | None, status: Status) -> None:
+    finding = host._root_ids(uid, id_map, id_map)
+    assert finding.status is status and finding.is_required
+    assert bool(finding.fix) == (status is Status.MISSING)
+
+
+def test_libraries_that_the_loader_refuses_are_named() -> None:
+    finding = host._libraries(["libfuse3.so.3: cannot open shared object file: No such file or directory"])
+    assert finding.status is Status.MISSING and "libfuse3.so.3" in finding.what and "apt-get install" in finding.fix
+    assert host._libraries(host._library_faults()).status is Status.OK  # or nothing here would have been imported
