@@ -43,7 +43,8 @@ def ask(messages: list[dict[str, Any]]) -> dict[str, Any]:
 def run(command: str) -> str:
     """Run a command; return what it printed, and how it ended where it did not end well."""
     print(f"$ {command}", flush=True)
-    done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipe, both = subprocess.PIPE, subprocess.STDOUT
+    done = subprocess.run(["sh", "-c", command], check=False, stdout=pipe, stderr=both, text=True)
     print(done.stdout, end="", flush=True)
     return done.stdout + (f"(status {done.returncode})" if done.returncode else "")
 
