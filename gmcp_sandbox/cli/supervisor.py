@@ -121,7 +121,8 @@ def _serve(
     if outfit is not None:
         importlib.import_module("gmcp_sandbox.cli.networking")  # while the set-up process mounts
     remarks: list[str] = []
-    around = surroundings(prepared.profile, prepared.workspace, prepared.home)
+    command = tuple(map(os.fsdecode, prepared.program.argv))
+    around = surroundings(prepared.profile, prepared.workspace, prepared.home, command)
     gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
     audit = open_log(prepared, session, enforced(prepared, gate, started.groups.describe(limits)), gate)
     meta = describe(prepared)

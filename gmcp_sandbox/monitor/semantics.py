@@ -48,12 +48,12 @@ def installed_manifest(directory: Path | None, profile: Profile) -> Manifest | N
     return None
 
 
-def surroundings(profile: Profile, workspace: str, home: str) -> Surroundings:
-    """Return what holds for all questions of a session."""
+def surroundings(profile: Profile, workspace: str, home: str, command: tuple[str, ...] = ()) -> Surroundings:
+    """Return what holds for all questions of a session, which begins with a command."""
     from gmcp_sandbox.probe.question import Surroundings
 
     shown = frozenset(f"{home.rstrip('/')}/{name}" for name in profile.home_files)
-    return Surroundings(workspace, home, shown=shown)
+    return Surroundings(workspace, home, shown=shown, command=command)
 
 
 def open_gate(

@@ -55,12 +55,14 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     Attributes:
         shown: Files of the home directory that the profile shows by name.
+        command: What the user started, word by word; empty where nothing is.
     """
 
     workspace: str = ""
     home: str = ""
     task: str = ""
     shown: frozenset[str] = frozenset()
+    command: tuple[str, ...] = ()
 
 
 def question_of_call(

@@ -11,6 +11,9 @@ database shell says nothing of what it will do, and the model, asked all the sam
 A script is asked about, and not once more its interpreter with the same words, unless the script's first line itself
 holds more than one word for it (`#!/usr/bin/env -S …`).
 
+The command that starts the session is not asked about: the user has just typed it, and nothing of the agent's has run
+before it. The same words a second time are the agent's.
+
 Scratch trees and bursts are asked about by class of place, not by name: three thousand new files are one question.
 
 Owned by the event loop. Guarantees: no content is looked at; at most `_CLASSES` classes are counted.
@@ -55,6 +58,7 @@ class Selection:
         self._around = around
         self._counts: dict[tuple[Tool, str], int] = {}
         self._window_from = 0
+        self._begins = bool(around.command)
 
     def wants(self, call: ToolCall) -> bool:
         """True when the gate is to judge this call; to be asked once for each call that is judged anew."""
@@ -62,6 +66,10 @@ class Selection:
         if tool not in self._tools:
             return False
         if isinstance(call.args, ProcExec):
+            if self._begins:
+                self._begins = False
+                if call.args.argv == self._around.command:
+                    return False
             return _says_something(call.args) or call.label.name not in _USUAL
         if tool in _ALWAYS:
             return True

@@ -105,3 +105,18 @@ def test_scratch_goes_by_class_and_other_places_by_name():
     assert some.by_class(call(Tool.FS_WRITE, "/tmp/a", OPEN, SCRATCH))
     assert not some.by_class(call(Tool.FS_WRITE, "/w/.envrc", OPEN, WATCHED))
     assert not some.by_class(call(Tool.PROC_EXEC, "/tmp/a", ProcExec(), SCRATCH))
+
+
+def test_the_users_own_command_is_not_asked_about_and_only_once():
+    words = ("python3", "/w/agent.py")
+    one = Selection(ProbePolicy(), Surroundings("/w", "/home/u", command=words))
+    run = call(Tool.PROC_EXEC, "/usr/bin/python3", ProcExec(argv=words), SYSTEM)
+    assert [one.wants(run), one.wants(run)] == [False, True]
+
+
+def test_a_command_line_that_the_agent_makes_look_like_the_users_is_asked_about():
+    words = ("sh", "-c", "true")
+    one = Selection(ProbePolicy(), Surroundings("/w", "/home/u", command=words))
+    other = call(Tool.PROC_EXEC, "/usr/bin/sh", ProcExec(argv=("sh", "-c", "false")), SYSTEM)
+    assert one.wants(other)
+    assert one.wants(call(Tool.PROC_EXEC, "/usr/bin/sh", ProcExec(argv=words), SYSTEM))

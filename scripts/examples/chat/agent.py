@@ -44,7 +44,11 @@ def run(command: str) -> str:
     """Run a command; return what it printed, and how it ended where it did not end well."""
     print(f"$ {command}", flush=True)
     pipe, both = subprocess.PIPE, subprocess.STDOUT
-    done = subprocess.run(["sh", "-c", command], check=False, stdout=pipe, stderr=both, text=True)
+    try:
+        done = subprocess.run(["sh", "-c", command], check=False, stdout=pipe, stderr=both, text=True)
+    except OSError as error:  # the command line itself was refused, before anything of it ran
+        print(f"refused: {error.strerror}", flush=True)
+        return f"refused: {error}"
     print(done.stdout, end="", flush=True)
     return done.stdout + (f"(status {done.returncode})" if done.returncode else "")
 
