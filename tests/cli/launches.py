@@ -103,6 +103,11 @@ class Served:
                 found += now
         return found
 
+    @property
+    def first(self) -> int:
+        """Process 1 of the sandbox, by the title that it gives itself."""
+        return next(pid for pid in self.family() if _title(pid) == b"gmcp-init")
+
     def holds(self, path: str) -> bool:
         """True when the supervisor has a file open."""
         for fd in Path(f"/proc/{self.pid}/fd").iterdir():
@@ -158,3 +163,10 @@ def _serve(prepared: Preparation, session: SessionDir, stdio: Stdio, lines: tupl
     finally:
         os.write(ended, json.dumps(final).encode())
         os._exit(0)
+
+
+def _title(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0")
+    except OSError:
+        return b""

@@ -101,7 +101,7 @@ def test_the_fronts_end_ends_it(served: Start) -> None:
 def test_the_death_of_process_1_ends_it(served: Start) -> None:
     session = served(*WAITING)
     session.until(b"ready")
-    _, first, *_ = session.family()
+    first = session.first
     os.kill(first, signal.SIGKILL)
     final = session.final()
     assert (final["reason"], final["code"]) == ("failed", 125)
@@ -131,7 +131,7 @@ def test_a_log_that_is_full_ends_it(served: Start, place: Place) -> None:
 def test_a_mount_that_appears_in_the_view_ends_it(served: Start) -> None:
     session = served(*WAITING)
     session.until(b"ready")
-    _, first, *_ = session.family()
+    first = session.first
 
     while not session.holds(f"/proc/{first}/mountinfo"):
         select.select([], [], [], 0.01)
