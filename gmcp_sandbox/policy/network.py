@@ -12,6 +12,8 @@ import msgspec
 
 SERVICE_HOST: Final = "host.gmcp.internal"
 """The name under which the profile's host services are reached, and the only way to the host's loopback."""
+MCP_HOST: Final = "mcp.gmcp.internal"
+"""The name under which the MCP gateway is reached, where the profile has servers."""
 OWN_DOMAIN: Final = "gmcp.internal"
 """Names below it are ours; no pattern of a profile covers them."""
 
@@ -121,6 +123,7 @@ class Network(msgspec.Struct, frozen=True):
         connect_seconds: Longest wait for an upstream connection.
         publish: Whether `exec --publish` may show ports of the sandbox.
         above: What the organisation's ceiling says of hosts; both must agree.
+        mcp: The MCP gateway is there, under its own name.
     """
 
     allow: tuple[HostRule, ...] = ()
@@ -140,3 +143,4 @@ class Network(msgspec.Struct, frozen=True):
     connect_seconds: float = 30.0
     publish: bool = True
     above: Network | None = None
+    mcp: bool = False

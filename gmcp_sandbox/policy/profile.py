@@ -14,6 +14,7 @@ from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.approving import ApprovalPolicy, ApproverKind
 from gmcp_sandbox.policy.auditing import AuditPolicy
+from gmcp_sandbox.policy.mcp import Mcp
 from gmcp_sandbox.policy.network import Network
 
 
@@ -91,13 +92,18 @@ class Capability(msgspec.Struct, frozen=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """A token bucket for calls of these tools (and labels, and hosts; None: any) together."""
+    """A token bucket for calls of these tools (and labels, and hosts; None: any) together.
+
+    `server` and `names` (globs; None: any tool) bind it to calls of one MCP server.
+    """
 
     tools: tuple[Tool, ...]
     per_second: float
     burst: int
     labels: tuple[str, ...] | None = None
     hosts: tuple[str, ...] | None = None
+    server: str | None = None
+    names: tuple[str, ...] | None = None
 
 
 class RuleCount(msgspec.Struct, frozen=True):
@@ -282,6 +288,7 @@ class Profile(msgspec.Struct, frozen=True):
         net: What the agent reaches; None: its own loopback and nothing else.
         ceiling: Of the organisation, already brought to bear on the rest; its grants are asked beside the profile's.
         every_read: Labels of files of which every read(2) is a call, and not the open alone.
+        mcp: The servers that its MCP calls reach; None: none.
     """
 
     name: str
@@ -308,3 +315,4 @@ class Profile(msgspec.Struct, frozen=True):
     net: Network | None = None
     ceiling: Ceiling | None = None
     every_read: tuple[str, ...] = ()
+    mcp: Mcp | None = None
