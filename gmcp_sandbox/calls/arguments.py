@@ -157,27 +157,85 @@ class McpCall(Arguments, frozen=True):
 
     server: str
     arguments: str
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
 
 
 class McpList(Arguments, frozen=True):
-    """List tools, resources or prompts of a server."""
+    """List tools, resources, templates of resources, or prompts of a server, the object."""
 
     server: str
-    what: Literal["tools", "resources", "prompts"]
+    what: Literal["tools", "resources", "templates", "prompts"]
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
 
 
 class McpRead(Arguments, frozen=True):
-    """Read an MCP resource."""
+    """Read an MCP resource, or be told when it changes; the object is `server/uri`."""
 
     server: str
     uri: str
+    op: Literal["read", "subscribe", "unsubscribe"] = "read"
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
 
 
 class McpPrompt(Arguments, frozen=True):
-    """Get an MCP prompt; the arguments are canonical JSON."""
+    """Get an MCP prompt; the object is `server/prompt`, the arguments are canonical JSON."""
 
     server: str
     arguments: str
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
+
+
+class McpComplete(Arguments, frozen=True):
+    """Have a server, the object, complete an argument of a prompt or resource; what is asked is canonical JSON."""
+
+    server: str
+    arguments: str
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
+
+
+class McpSample(Arguments, frozen=True):
+    """A server, the object, asks the agent's model (`request`), and gets its words (`reply`), as canonical JSON."""
+
+    server: str
+    stage: Literal["request", "reply"]
+    arguments: str
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
+
+
+class McpElicit(Arguments, frozen=True):
+    """A server, the object, asks the agent's user (`request`), and gets the answer (`reply`), as canonical JSON."""
+
+    server: str
+    stage: Literal["request", "reply"]
+    arguments: str
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
+
+
+class McpRoots(Arguments, frozen=True):
+    """A server, the object, asks for the client's roots (`request`), and gets them (`reply`), as canonical JSON."""
+
+    server: str
+    stage: Literal["request", "reply"]
+    arguments: str = "{}"
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
+
+
+class McpLog(Arguments, frozen=True):
+    """Tell a server, the object, how much to log (`level`), or take in what it logs (`message`), as canonical JSON."""
+
+    server: str
+    op: Literal["level", "message"]
+    arguments: str
+    fault: str | None = None
+    """Why the message cannot be judged; never granted."""
 
 
 ARGUMENTS: dict[Tool, type[Arguments]] = {
@@ -199,4 +257,9 @@ ARGUMENTS: dict[Tool, type[Arguments]] = {
     Tool.MCP_LIST: McpList,
     Tool.MCP_READ: McpRead,
     Tool.MCP_PROMPT: McpPrompt,
+    Tool.MCP_COMPLETE: McpComplete,
+    Tool.MCP_SAMPLE: McpSample,
+    Tool.MCP_ELICIT: McpElicit,
+    Tool.MCP_ROOTS: McpRoots,
+    Tool.MCP_LOG: McpLog,
 }

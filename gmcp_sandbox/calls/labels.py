@@ -48,7 +48,23 @@ BUILTIN: dict[str, Label] = {
 UNTRUSTED_INSTRUCTIONS = "untrusted-instructions"
 """Taint, and no label: the session has taken in a text that gives orders to its reader."""
 TAINTS = (*BUILTIN, UNTRUSTED_INSTRUCTIONS)
-"""What a session can be tainted by."""
+"""What a session can be tainted by, beside MCP servers."""
+_SERVER = "mcp:"
+
+
+def server_taint(server: str) -> str:
+    """Return the taint of a session that has taken in what an MCP server sent."""
+    return _SERVER + server
+
+
+def server_label(server: str) -> Label:
+    """Return the label that results of an MCP server bring along."""
+    return Label(server_taint(server), PRIVATE.rank)
+
+
+def is_taint(name: str) -> bool:
+    """True for what a session can be tainted by."""
+    return name in TAINTS or (name.startswith(_SERVER) and name != _SERVER)
 
 
 def highest(first: Label, *others: Label) -> Label:

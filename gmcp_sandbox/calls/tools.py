@@ -30,7 +30,14 @@ class Tool(enum.StrEnum):
     MCP_LIST = "mcp.list"
     MCP_READ = "mcp.read"
     MCP_PROMPT = "mcp.prompt"
+    MCP_COMPLETE = "mcp.complete"
+    MCP_SAMPLE = "mcp.sample"
+    MCP_ELICIT = "mcp.elicit"
+    MCP_ROOTS = "mcp.roots"
+    MCP_LOG = "mcp.log"
 
 
 NETWORK_TOOLS = frozenset({Tool.DNS_RESOLVE, Tool.NET_CONNECT, Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
 """Those whose object is a host."""
+MCP_TOOLS = frozenset(tool for tool in Tool if tool.startswith("mcp."))
+"""Those whose object is an MCP server, or something of one."""

@@ -21,7 +21,7 @@ import msgspec
 
 from gmcp_sandbox.calls.arguments import ARGUMENTS, Arguments, FsCreate, FsRename
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TAINTS, TOOL, Label, highest
+from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TAINTS, TOOL, Label, highest, is_taint
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.cli.terminal import Painter, columns, visible
@@ -232,7 +232,7 @@ def _label(name: str) -> Label:
 
 
 def _taint(name: str) -> str:
-    if name not in TAINTS:
+    if not is_taint(name):
         raise UsageError(f"there is no taint {visible(name)!r}", hint=f"one of {', '.join(TAINTS)}")
     return name
 

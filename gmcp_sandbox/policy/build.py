@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, SYSTEM, TAINTS, TOOL, Label
+from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, SYSTEM, TAINTS, TOOL, Label, is_taint
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.policy.document import MountTable, PathTable, SymlinkTable
@@ -109,7 +109,7 @@ class Builder:
     def taints(self, names: Sequence[str] | None, key: Key) -> tuple[str, ...] | None:
         """Return names of taints, checked."""
         for name in names or ():
-            if name not in TAINTS:
+            if not is_taint(name):
                 raise self.fault(f"unknown taint {name!r}", key, hint=suggest(name, TAINTS))
         self.refuse_duplicates(names or (), key)
         return None if names is None else tuple(names)

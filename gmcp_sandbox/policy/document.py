@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.approving import ApproverKind
+from gmcp_sandbox.policy.mcptables import MCP_REPLACEABLE, McpTable
 from gmcp_sandbox.policy.nettables import NET_REPLACEABLE, NetTable
 from gmcp_sandbox.policy.profile import Caching, MountMode
 from gmcp_sandbox.policy.tables import Count, Globs, Labels, Name, Path, Size, Table, Text, Tools, Words
@@ -223,6 +224,7 @@ REPLACEABLE = (
     "audit.redact",
     "approvals.grants",
     *NET_REPLACEABLE,
+    *MCP_REPLACEABLE,
 )
 """Lists that a file adds to, or replaces when it names them in `replaces`."""
 
@@ -266,6 +268,7 @@ class Document(Table, frozen=True):
     audit: AuditTable = AuditTable()
     approvals: ApprovalsTable = ApprovalsTable()
     net: NetTable | None = None
+    mcp: McpTable | None = None
 
 
 class ConfigDocument(Table, frozen=True):

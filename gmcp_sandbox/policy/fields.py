@@ -72,7 +72,7 @@ def read_table(source: Source, kind: type[_Kind]) -> _Kind:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        what, key = _placed(str(error))
+        what, key = _placed(str(error), data, kind)
         raise source.fault(_plain(what), key, hint=_choices(what, key, kind)) from None
 
 
@@ -95,9 +95,9 @@ def _refuse_unknown_keys(source: Source, data: object, kind: object, key: Key) -
     table = _table_in(kind)
     if table is None:
         return
-    if isinstance(data, list):
-        for index, item in enumerate(data):
-            _refuse_unknown_keys(source, item, table, (*key, index))
+    if isinstance(data, list) or (isinstance(data, dict) and _dictionary_in(kind) is not None):
+        for part, item in data.items() if isinstance(data, dict) else enumerate(data):
+            _refuse_unknown_keys(source, item, table, (*key, part))
     elif isinstance(data, dict):
         fields = _fields_of(table)
         for name, value in data.items():
@@ -109,7 +109,7 @@ def _refuse_unknown_keys(source: Source, data: object, kind: object, key: Key) -
 @functools.cache
 def _fields_of(table: type[Table]) -> dict[str, object]:
     """Return the fields of a table with their types; working them out costs more than reading a profile."""
-    return typing.get_type_hints(table)
+    return typing.get_type_hints(table, include_extras=True)
 
 
 def _table_in(kind: object) -> type[Table] | None:
@@ -123,20 +123,53 @@ def _table_in(kind: object) -> type[Table] | None:
     return None
 
 
-def _placed(message: str) -> tuple[str, Key]:
-    """Split msgspec's `… - at `$.mounts[0].mode`` into what and where."""
-    what, _, place = message.partition(" - at `$")
+def _dictionary_in(kind: object) -> typing.Any:
+    """Return the `dict[…]` that a type is, or is an option of: tables or values under names of the author's choice."""
+    if typing.get_origin(kind) is dict:
+        return kind
+    return next((found for inner in typing.get_args(kind) if (found := _dictionary_in(inner)) is not None), None)
+
+
+def _placed(message: str, data: object, kind: object) -> tuple[str, Key]:
+    """Split msgspec's `… - at `$.mounts[0].mode`` into what and where; a name that it leaves out is looked for."""
+    what, _, place = message.partition(" - at `")
     parts: list[str | int] = []
-    for name, number in re.findall(r"([A-Za-z_]+)|\[(\d+)\]", place.replace("[...]", "")):
-        parts.append(int(number) if number else name)
-    return what, tuple(parts)
+    is_name_wrong = place.startswith("key` in ")
+    for name, number, _any in re.findall(r"\.([A-Za-z_]+)|\[(\d+)\]|(\[\.\.\.\])", place + "[...]" * is_name_wrong):
+        part = name or (int(number) if number else _failing(data, kind))
+        if isinstance(data, dict | list) and part != "":
+            data = data[part]  # type: ignore[call-overload] # where msgspec has been
+        kind = _step(kind, part)
+        parts.append(part)
+    return what, tuple(part for part in parts if part != "")
+
+
+def _step(kind: object, part: str | int) -> object:
+    """Return the type of what stands under a key or a number in a value of a type."""
+    if isinstance(part, int):
+        return kind
+    named = _dictionary_in(kind)
+    if named is not None:
+        return typing.get_args(named)[1]
+    table = _table_in(kind)
+    return None if table is None else _fields_of(table).get(part)
+
+
+def _failing(data: object, kind: object) -> str:
+    """Return the first name in a dictionary that is wrong, or whose value is; empty when it cannot be told."""
+    for name, value in data.items() if isinstance(data, dict) else ():
+        try:
+            msgspec.convert({name: value}, _dictionary_in(kind))
+        except msgspec.ValidationError:
+            return str(name)
+    return ""
 
 
 def _choices(what: str, key: Key, kind: object) -> str:
     """Return a hint for a word that is none of an enumeration's."""
     found = re.fullmatch(r"Invalid enum value '(.*)'", what, re.DOTALL)
     for part in key:
-        kind = typing.get_type_hints(_table_in(kind)).get(part) if isinstance(part, str) else kind
+        kind = _step(kind, part)
     words = _words(kind)
     return suggest(found[1], words) if found and words else ""
 

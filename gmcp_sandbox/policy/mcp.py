@@ -44,7 +44,7 @@ class McpServer(msgspec.Struct, frozen=True):
 
     Attributes:
         name: In the profile, and in the address that the agent uses.
-        identity: Digest of what the profile says that the server is, variables left in: what is pinned is pinned for it.
+        identity: Digest of what the profile says about it, variables left in: what is pinned is pinned for that.
         command: Program and arguments of a stdio server; empty for one with a URL.
         url: Of a streamable HTTP server.
         where: Whether a stdio server runs in a sandbox of its own.

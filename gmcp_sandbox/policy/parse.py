@@ -24,8 +24,10 @@ from gmcp_sandbox.policy.auditing import AuditPolicy
 from gmcp_sandbox.policy.build import Builder
 from gmcp_sandbox.policy.document import REPLACEABLE, Document
 from gmcp_sandbox.policy.fields import Key, Source, read_document, suggest
+from gmcp_sandbox.policy.mcpbuild import McpDraft, flow_rules
+from gmcp_sandbox.policy.mcpbuild import rates_of as mcp_rates_of
 from gmcp_sandbox.policy.netbuild import NOT_NUMBERS, NetDraft
-from gmcp_sandbox.policy.network import DnsLimits
+from gmcp_sandbox.policy.network import DnsLimits, Network
 from gmcp_sandbox.policy.profile import (
     Capability,
     Ceiling,
@@ -93,6 +95,7 @@ class Draft:
         self._set: dict[str, str] = {}
         self._net = NetDraft()
         self._mediation: dict[str, str] = {}
+        self._mcp = McpDraft()
 
     def join(self, source: Source, document: Document, variables: Mapping[str, str]) -> None:
         """Add one file."""
@@ -122,6 +125,7 @@ class Draft:
         probe = msgspec.structs.asdict(document.probe)
         self._tables["probe"] |= {name: value for name, value in probe.items() if value is not None}
         self._net.join(builder, document.net)
+        self._mcp.join(builder, document.mcp)
 
     def _take(self, name: str, value: object) -> None:
         if value is not None:
@@ -140,6 +144,7 @@ class Draft:
             "environment.set": self._set,
             **self._lists,
             **self._net.parts(),
+            **self._mcp.parts(),
         }
         builder.refuse_duplicates(names, ("replaces",))
         for name in names:
@@ -177,7 +182,10 @@ class Draft:
         ):
             if not is_there:
                 raise source.fault(f"`{key}` is missing", hint="set it, or extend a profile that has it")
+        mcp = self._mcp.finish(source)
         net = self._net.finish(source)
+        if mcp is not None:
+            net = msgspec.structs.replace(net or Network(), mcp=True)
         dns = () if net is None else (dns_rate(net.dns),)
         explain = self._values.get("explain")
         persist = self._values.get("persist", False)
@@ -189,8 +197,8 @@ class Draft:
             symlinks=tuple(self._symlinks.items()),
             path_rules=tuple(self._paths),
             capabilities=tuple(self._capabilities),
-            rates=(*self._rates, *dns),
-            rules=tuple(self._rules.values()),
+            rates=(*self._rates, *dns, *mcp_rates_of(mcp)),
+            rules=tuple(({rule.id: rule for rule in flow_rules(mcp)} | self._rules).values()),
             environment=Environment(tuple(self._lists["environment.allow"]), self._set),
             limits=Limits(**self._tables["limits"]),
             probe=probe_of(source, self._tables["probe"]),
@@ -205,6 +213,7 @@ class Draft:
             approvals=ApprovalPolicy(grants=tuple(self._grants), **self._tables["approvals"]),
             audit=AuditPolicy(redact=tuple(self._lists["audit.redact"]), **self._tables["audit"]),
             net=net,
+            mcp=mcp,
         )
         return msgspec.structs.replace(profile, digest=digest_of(profile))
 
