@@ -4,6 +4,8 @@ What a hit leads to depends on where the text goes (`patterns.DENIED`): what is 
 on a sure hit; what is written to a file is allowed and noted (`prefilter.flagged`), because a coding agent must be able
 to write, clone and install files that hold such strings.
 
+A path in an argument of an MCP call that climbs out of where it begins (`climbing.py`) is a sure hit as well.
+
 Content guards (`policy/guards.py`) are no patterns: they deny by what a guarded file would come to say. Where they
 cannot see that, they deny, too:
 - a guarded path that is written without its whole content being there;
@@ -20,12 +22,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-import msgspec
-
-from gmcp_sandbox.calls.arguments import FsCreate, FsRename, FsWrite, HttpRequest, McpCall, McpPrompt, McpRead, ProcExec
+from gmcp_sandbox.calls.arguments import FsCreate, FsRename, FsWrite, HttpRequest, McpCall, McpRead, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.canonical import arguments_of
+from gmcp_sandbox.calls.tools import MCP_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
+from gmcp_sandbox.pipeline.climbing import climbs
 from gmcp_sandbox.pipeline.layer import allow, deny
 from gmcp_sandbox.pipeline.patterns import DENIED, Category, Channel, Severity
 from gmcp_sandbox.pipeline.scan import Budget, Hits, Scanner
@@ -42,9 +44,7 @@ _CHANNELS: dict[Tool, Channel] = {
     Tool.PROC_EXEC: Channel.ARGV,
     Tool.HTTP_REQUEST: Channel.OUTBOUND,
     Tool.NET_SEND: Channel.OUTBOUND,
-    Tool.MCP_CALL: Channel.MESSAGE,
-    Tool.MCP_READ: Channel.MESSAGE,
-    Tool.MCP_PROMPT: Channel.MESSAGE,
+    **dict.fromkeys(MCP_TOOLS, Channel.MESSAGE),
 }
 _BUDGETS: dict[Channel, Budget] = {
     Channel.FILE: Budget(runs=64, decoded_bytes=64 << 10, shortest=40, is_bulk=True),
@@ -95,6 +95,8 @@ class Prefilter:
         hits: Hits = {}
         for text in _texts(call):
             _merge(hits, self._scanner.scan(text, _BUDGETS[channel]))
+        if call.tool in MCP_TOOLS and any(map(climbs, _leaves(call))):
+            hits[Category.PATH_TRICK] = Severity.HIGH
         if call.content is not None:
             _merge(hits, self._scanner.scan(call.content, _BUDGETS[channel]))
         return self._conclude(channel, hits) if hits else self._allow
@@ -156,11 +158,18 @@ def _http_says(call: ToolCall) -> tuple[str, ...]:
 
 
 def _mcp_says(call: ToolCall) -> tuple[str, ...]:
-    return ("\n".join(_strings(msgspec.json.decode(cast("McpCall | McpPrompt", call.args).arguments))),)
+    return ("\n".join(_leaves(call)),)
 
 
 def _read_says(call: ToolCall) -> tuple[str, ...]:
     return (cast(McpRead, call.args).uri,)
+
+
+def _leaves(call: ToolCall) -> list[str]:
+    """Return the texts of an MCP call, one by one."""
+    if call.tool is Tool.MCP_READ:
+        return [cast(McpRead, call.args).uri]
+    return [] if call.tool is Tool.MCP_LIST else _strings(arguments_of(cast(McpCall, call.args).arguments))
 
 
 def _strings(value: object) -> list[str]:
@@ -183,8 +192,7 @@ _SAYS: dict[Tool, Callable[[ToolCall], tuple[str, ...]]] = {
     Tool.FS_CREATE: lambda call: _names(call)[1:],
     Tool.PROC_EXEC: _exec_says,
     Tool.HTTP_REQUEST: _http_says,
-    Tool.MCP_CALL: _mcp_says,
-    Tool.MCP_PROMPT: _mcp_says,
+    **dict.fromkeys(MCP_TOOLS - {Tool.MCP_LIST}, _mcp_says),
     Tool.MCP_READ: _read_says,
 }
 

@@ -1,7 +1,7 @@
 """Layer 3: not too often.
 
-Every limit of the profile is one token bucket for its tools, labels and hosts together. A call that several limits
-cover needs a token of each, and takes none when one is empty. Time comes with the call; a clock that steps back refills
+Every limit of the profile is one token bucket for its tools, labels, hosts and MCP servers together. A call that several
+limits cover needs a token of each, and takes none when one is empty. Time comes with the call; a clock that steps back refills
 nothing and takes nothing away, a clock that leaps ahead fills a bucket once, to its burst.
 
 The only layer with state: its answer is never remembered, it is asked on every call.
@@ -19,6 +19,7 @@ from gmcp_sandbox.pipeline.layer import allow, deny
 from gmcp_sandbox.policy.match import compile_hosts
 from gmcp_sandbox.policy.profile import RateLimit
 from gmcp_sandbox.policy.state import SessionState
+from gmcp_sandbox.policy.wildcards import compile_wildcards
 
 
 class Bucket:
@@ -51,7 +52,7 @@ class Rate:
     def __init__(self, limits: Iterable[RateLimit]) -> None:
         limits = tuple(limits)
         self._buckets = _compile(limits)
-        self._by_host = _compile_hosts(limits)
+        self._by_object = _compile_objects(limits)
         self._allow = allow(self.name)
         self._exceeded = deny(self.name, "exceeded")
 
@@ -61,8 +62,8 @@ class Rate:
         if by_label is None:
             return self._allow
         buckets = by_label.get(call.label.name, ())
-        if call.tool in self._by_host:
-            buckets = (*buckets, *(each for matches, each in self._by_host[call.tool] if matches(call.object)))
+        if call.tool in self._by_object:
+            buckets = (*buckets, *(each for matches, each in self._by_object[call.tool] if matches(call.object)))
         now_ns = call.at_ns
         for bucket in buckets:
             if not bucket.refill(now_ns):
@@ -78,16 +79,27 @@ def _compile(limits: Iterable[RateLimit]) -> dict[Tool, dict[str, tuple[Bucket, 
         bucket = Bucket(limit.per_second, limit.burst)
         for tool in limit.tools:
             by_label = table.setdefault(tool, {})
-            for label in () if limit.hosts is not None else BUILTIN if limit.labels is None else limit.labels:
+            for label in () if _matcher(limit) is not None else BUILTIN if limit.labels is None else limit.labels:
                 by_label[label] = (*by_label.get(label, ()), bucket)
     return table
 
 
-def _compile_hosts(limits: Iterable[RateLimit]) -> dict[Tool, list[tuple[Callable[[str], bool], Bucket]]]:
+def _compile_objects(limits: Iterable[RateLimit]) -> dict[Tool, list[tuple[Callable[[str], bool], Bucket]]]:
     table: dict[Tool, list[tuple[Callable[[str], bool], Bucket]]] = {}
     for limit in limits:
-        if limit.hosts is not None:
-            one = (compile_hosts(limit.hosts), Bucket(limit.per_second, limit.burst))
+        matches = _matcher(limit)
+        if matches is not None:
+            one = (matches, Bucket(limit.per_second, limit.burst))
             for tool in limit.tools:
                 table.setdefault(tool, []).append(one)
     return table
+
+
+def _matcher(limit: RateLimit) -> Callable[[str], bool] | None:
+    """Return which objects a limit is about; None: any."""
+    if limit.hosts is not None:
+        return compile_hosts(limit.hosts)
+    if limit.server is None:
+        return None
+    names = ("*",) if limit.names is None else limit.names
+    return compile_wildcards(f"{limit.server}/{name}" for name in names)

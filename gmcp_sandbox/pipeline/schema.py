@@ -2,7 +2,8 @@
 
 Guarantees to the layers behind it: the arguments have the tool's type and lie in their bounds; paths are absolute and
 normal (no empty, `.` or `..` component, no NUL, at most 4,096 bytes), hosts are lower-case names or literal addresses,
-JSON arguments are JSON objects. Names that are not UTF-8 arrive with surrogate escapes and are well-formed.
+JSON arguments are JSON objects in canonical form, of a depth and size that others can walk, and those of an MCP tool
+that is known fit its own schema. Names that are not UTF-8 arrive with surrogate escapes and are well-formed.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import cast
-
-import msgspec
 
 from gmcp_sandbox.calls.arguments import (
     ARGUMENTS,
@@ -22,7 +21,6 @@ from gmcp_sandbox.calls.arguments import (
     FsStat,
     HttpRequest,
     McpCall,
-    McpPrompt,
     McpRead,
     NetConnect,
     NetSend,
@@ -30,7 +28,8 @@ from gmcp_sandbox.calls.arguments import (
     TlsHello,
 )
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.canonical import CanonicalError, arguments_of, canonical
+from gmcp_sandbox.calls.tools import MCP_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Verdict
 from gmcp_sandbox.pipeline.layer import allow, deny
 from gmcp_sandbox.policy.state import SessionState
@@ -49,8 +48,10 @@ _SURE_CHARS = PATH_BYTES // 4
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*", re.ASCII)
 _ADDRESS6 = re.compile(r"[0-9a-f:]{2,39}(?:\.[0-9]{1,3}){0,3}", re.ASCII)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)  # RFC 9110, 5.6.2
-_MCP_OBJECT = re.compile(r"[A-Za-z0-9_.-]{1,128}(?:/.{1,512})?", re.DOTALL)
 _DIGEST = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_SERVER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+NAME_CHARS = 512
+"""Of an MCP tool or prompt."""
 _QTYPE = re.compile(r"[A-Z0-9-]{1,16}", re.ASCII)
 
 
@@ -99,8 +100,8 @@ def _is_json_object(text: str) -> bool:
     if len(text) > JSON_CHARS:
         return False
     try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return canonical(arguments_of(text)) == text
+    except CanonicalError:
         return False
 
 
@@ -219,19 +220,39 @@ def _http(args: Arguments) -> bool:
 
 
 def _mcp(args: Arguments) -> bool:
-    return _is_json_object(cast("McpCall | McpPrompt", args).arguments)
+    return _is_json_object(cast("McpCall", args).arguments)
+
+
+def _mcp_staged(args: Arguments) -> bool:
+    return args.stage in ("request", "reply") and _mcp(args)  # type: ignore[attr-defined]
+
+
+def _mcp_log(args: Arguments) -> bool:
+    return args.op in ("level", "message") and _mcp(args)  # type: ignore[attr-defined]
 
 
 def _mcp_list(args: Arguments) -> bool:
-    return args.what in ("tools", "resources", "prompts")  # type: ignore[attr-defined]
+    return args.what in ("tools", "resources", "templates", "prompts")  # type: ignore[attr-defined]
 
 
 def _mcp_read(args: Arguments) -> bool:
-    return _is_text(cast("McpRead", args).uri, URI_CHARS)
+    read = cast("McpRead", args)
+    return read.op in ("read", "subscribe", "unsubscribe") and _is_text(read.uri, URI_CHARS)
 
 
 def _is_mcp_object(name: str) -> bool:
-    return "\0" not in name and _MCP_OBJECT.fullmatch(name) is not None
+    server, slash, rest = name.partition("/")
+    return _SERVER.fullmatch(server) is not None and (not slash or _is_text(rest, URI_CHARS))
+
+
+def _is_named_rightly(call: ToolCall) -> bool:
+    """Return whether the object of an MCP call is what its arguments say."""
+    server, _, rest = call.object.partition("/")
+    if server != cast("McpCall", call.args).server:
+        return False
+    if call.tool in (Tool.MCP_CALL, Tool.MCP_PROMPT):
+        return 0 < len(rest) <= NAME_CHARS
+    return rest == (cast("McpRead", call.args).uri if call.tool is Tool.MCP_READ else "")
 
 
 _Check = tuple[type[Arguments], Callable[[str], bool], Callable[[Arguments], bool]]
@@ -255,12 +276,21 @@ _BOUNDS: dict[Tool, tuple[Callable[[str], bool], Callable[[Arguments], bool]]] =
     Tool.MCP_LIST: (_is_mcp_object, _mcp_list),
     Tool.MCP_READ: (_is_mcp_object, _mcp_read),
     Tool.MCP_PROMPT: (_is_mcp_object, _mcp),
+    Tool.MCP_COMPLETE: (_is_mcp_object, _mcp),
+    Tool.MCP_SAMPLE: (_is_mcp_object, _mcp_staged),
+    Tool.MCP_ELICIT: (_is_mcp_object, _mcp_staged),
+    Tool.MCP_ROOTS: (_is_mcp_object, _mcp_staged),
+    Tool.MCP_LOG: (_is_mcp_object, _mcp_log),
 }
 
-_MESSAGES = frozenset({Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST})
+_MESSAGES = frozenset({Tool.NET_SEND, Tool.TLS_HELLO, Tool.HTTP_REQUEST}) | MCP_TOOLS
 """Tools whose calls speak of bytes that a shell had to parse, and may not have understood or not want."""
 
 _CHECKS: dict[Tool, _Check] = {tool: (ARGUMENTS[tool], *_BOUNDS[tool]) for tool in Tool}
+
+
+INPUT = "input"
+"""The word of the denial of arguments that do not fit the tool's own schema; its detail is for whoever made them."""
 
 
 class Schema:
@@ -286,4 +316,15 @@ class Schema:
             return self._bounds
         if call.tool in _MESSAGES and cast("NetSend | TlsHello | HttpRequest", call.args).fault is not None:
             return self._malformed
+        return self._judge_mcp(call, state) if call.tool in MCP_TOOLS else self._allow
+
+    def _judge_mcp(self, call: ToolCall, state: SessionState) -> Verdict:
+        if not _is_named_rightly(call):
+            return self._object
+        if call.tool is Tool.MCP_CALL:
+            server, _, name = call.object.partition("/")
+            known = state.tools.find(server, name)
+            if known is not None and known.check is not None:
+                fault = known.check.fault(arguments_of(cast("McpCall", call.args).arguments))
+                return self._allow if fault is None else deny(self.name, INPUT, fault)
         return self._allow

@@ -7,7 +7,8 @@ grant for both of its paths.
 Tiers: looking needs none beyond the grant; changing and running need `limited`; what the user or the host will trust
 later (private files, watched files) needs `standard` to change; secrets and the system need `trusted`. Reading a secret
 needs `trusted`, too: a profile that grants it to a lower tier contradicts itself, and the lower of both holds. Hosts
-need `limited`, and are granted by `[net]` alone (`pipeline/reach.py`).
+need `limited`, and are granted by `[net]` alone (`pipeline/reach.py`); MCP servers by `[mcp]` alone, which says
+what each of their tools needs (`pipeline/servers.py`).
 
 Where the organisation has a ceiling, its tier and its grants must hold as well.
 """
@@ -20,10 +21,11 @@ from typing import cast
 from gmcp_sandbox.calls.arguments import FsCreate, FsRename, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, OUTSIDE, Label
-from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
+from gmcp_sandbox.calls.tools import MCP_TOOLS, NETWORK_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.layer import allow, deny
 from gmcp_sandbox.pipeline.reach import Reach
+from gmcp_sandbox.pipeline.servers import Servers
 from gmcp_sandbox.policy.match import compile_globs
 from gmcp_sandbox.policy.profile import Capability, Ceiling, Profile, Tier
 from gmcp_sandbox.policy.state import SessionState
@@ -45,7 +47,7 @@ _EXEC_TIERS = {
     "watched": Tier.LIMITED,
     "private": Tier.STANDARD,
 }
-_OTHER_TIERS = {Tool.FS_STAT: Tier.UNTRUSTED, Tool.FS_LIST: Tier.UNTRUSTED, Tool.MCP_LIST: Tier.UNTRUSTED}
+_OTHER_TIERS = {Tool.FS_STAT: Tier.UNTRUSTED, Tool.FS_LIST: Tier.UNTRUSTED}
 
 Matcher = Callable[[str], bool]
 _Cell = tuple[Tier, Matcher | None]
@@ -74,6 +76,7 @@ class Trust:
         self._ceiling = None if ceiling is None else Trust(ceiling)
         self._cells = _compile(profile.capabilities)
         self._reach = Reach(profile.net)
+        self._servers = Servers(profile.mcp if isinstance(profile, Profile) else None, profile.tier)
         self._allow = allow(self.name)
         self._outside = deny(self.name, "outside_view")
         self._no_capability = deny(self.name, "no_capability")
@@ -92,6 +95,8 @@ class Trust:
             return self._unannounced
         if call.tool in NETWORK_TOOLS:
             return self._judge_host(call, state)
+        if call.tool in MCP_TOOLS:
+            return self._judge_server(call, state)
         cell = self._cells[call.tool].get(label.name)
         if cell is None:
             return self._no_capability
@@ -133,6 +138,14 @@ class Trust:
         return self._below(self._ceiling, call, state)
 
 
+    def _judge_server(self, call: ToolCall, state: SessionState) -> Verdict:
+        """Allow what `[mcp]` grants; a ceiling has no word for servers yet, and what it does not grant is denied."""
+        verdict = self._servers.judge(call, state)
+        if self._ceiling is None or verdict.outcome is not Outcome.ALLOW:
+            return verdict
+        return self._below(self._ceiling, call, state)
+
+
 def second_path(call: ToolCall) -> str | None:
     """Return the other path in the view that a call is about: where a name moves, what a hard link names."""
     if call.tool is Tool.FS_RENAME:
@@ -162,13 +175,5 @@ def _compile(capabilities: Iterable[Capability]) -> dict[Tool, dict[str, _Cell]]
         if name == OUTSIDE.name:
             continue
         tier = demanded(tool, BUILTIN[name])
-        cells[tool][name] = (tier, None if patterns is None else _matcher(tool, patterns))
+        cells[tool][name] = (tier, None if patterns is None else compile_globs(patterns))
     return cells
-
-
-def _matcher(tool: Tool, patterns: list[str]) -> Matcher:
-    if tool.startswith("mcp."):
-        # `server/tool` has no leading slash, and `server/*` must not match `other/server/x`.
-        matches = compile_globs("**" if pattern in ("*", "**") else "/" + pattern.lstrip("/") for pattern in patterns)
-        return lambda name: matches("/" + name)
-    return compile_globs(patterns)

@@ -18,10 +18,11 @@ from typing import Any, Literal
 import msgspec
 
 from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.canonical import arguments_of
 from gmcp_sandbox.policy.state import SessionState
 
-Kind = Literal["text", "number", "texts"]
-_EMPTY: dict[str, object] = {"text": "", "number": 0, "texts": []}
+Kind = Literal["text", "number", "texts", "json"]
+_EMPTY: dict[str, object] = {"text": "", "number": 0, "texts": [], "json": {}}
 
 _ARGUMENTS: dict[str, Kind] = {
     "op": "text",
@@ -43,8 +44,10 @@ _ARGUMENTS: dict[str, Kind] = {
     "arguments": "text",
     "what": "text",
     "uri": "text",
+    "stage": "text",
+    "args": "json",
 }
-"""Arguments of the tools, see `calls/arguments.py`."""
+"""Arguments of the tools, see `calls/arguments.py`; `args` is what the JSON `arguments` of an MCP call say."""
 _CALL: dict[str, Kind] = {"tool": "text", "object": "text", "label": "text", "agent": "text", **_ARGUMENTS}
 _PASSING: dict[str, Kind] = {"pid": "number", "size": "number"}
 """What varies between equal calls: an answer that hangs on it is good for one call only."""
@@ -132,6 +135,7 @@ def _compile(text: str, names: Mapping[str, Kind]) -> Callable[..., Any]:
     except ImportError as fault:
         raise ConditionError("`when` needs the package cel-expr-python, which is not installed") from fault
     types = {"text": cel.Type.STRING, "number": cel.Type.INT, "texts": cel.Type.List(cel.Type.STRING)}
+    types["json"] = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     try:
         compiled = cel.NewEnv(variables={name: types[kind] for name, kind in names.items()}).compile(text)
     except Exception as fault:  # noqa: BLE001 - the library has no class of its own for wrong expressions
@@ -158,6 +162,8 @@ def _getter(name: str, kind: Kind) -> Callable[[ToolCall, SessionState, Mapping[
         return lambda _call, _state, counts: counts[field]
     if top == "session":
         return _SESSION_GETTERS[field]
+    if kind == "json":
+        return lambda call, _state, _counts: _arguments_in(call)
     if field in _CALL_GETTERS:
         get = _CALL_GETTERS[field]
         return lambda call, _state, _counts: get(call)
@@ -185,6 +191,12 @@ def _argument(call: ToolCall, field: str, kind: Kind) -> object:
     if kind == "texts":
         return [_spelled(word) for word in value]
     return _spelled(value) if kind == "text" else value
+
+
+def _arguments_in(call: ToolCall) -> object:
+    """Return the JSON object in an MCP call, for other calls an empty one."""
+    text = getattr(call.args, "arguments", None)
+    return arguments_of(text) if isinstance(text, str) else {}
 
 
 def _spelled(text: str) -> str:

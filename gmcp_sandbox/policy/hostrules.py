@@ -3,9 +3,9 @@
 Invariants:
 - Pure, and the same for a name in any case, with or without its last dot.
 - A name is covered by names and suffixes only, an address by networks that name it on purpose (`addresses.is_named`).
-- Names of ours (`host.gmcp.internal`) are covered by host services and nothing else, `*` included.
 - Below a ceiling (`Network.above`) addresses, flows without a protocol and budgets need its word, too, and what either
   opens on the way is opened. Grants and denials are those of the profile alone: trust asks the ceiling's beside them.
+- Names of ours (`host.gmcp.internal`) are covered by host services and the MCP gateway and nothing else, `*` included.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from gmcp_sandbox.policy import addresses
 from gmcp_sandbox.policy.hosts import compile_hosts
 from gmcp_sandbox.policy.network import (
+    MCP_HOST,
+    MCP_PORT,
     OWN_DOMAIN,
     SERVICE_HOST,
     DnsLimits,
@@ -115,6 +117,8 @@ class HostRules:
             Grant(HostRule((SERVICE_HOST,), ((service.port, service.port),), raw=service.raw))
             for service in network.services
         )
+        if network.mcp:
+            self._services += (Grant(HostRule((MCP_HOST,), ((MCP_PORT, MCP_PORT),), raw=True)),)
         self._overrides = tuple(_Override(denial) for denial in network.deny)
         self._above = None if network.above is None else HostRules(network.above)
         self._host_ports = {service.port: service.host_port for service in network.services}

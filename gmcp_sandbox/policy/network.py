@@ -14,6 +14,7 @@ SERVICE_HOST: Final = "host.gmcp.internal"
 """The name under which the profile's host services are reached, and the only way to the host's loopback."""
 MCP_HOST: Final = "mcp.gmcp.internal"
 """The name under which the MCP gateway is reached, where the profile has servers."""
+MCP_PORT: Final = 80
 OWN_DOMAIN: Final = "gmcp.internal"
 """Names below it are ours; no pattern of a profile covers them."""
 

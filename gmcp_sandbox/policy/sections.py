@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gmcp_sandbox.calls.labels import NETWORK, OUTSIDE, TOOL
-from gmcp_sandbox.calls.tools import NETWORK_TOOLS, Tool
+from gmcp_sandbox.calls.tools import MCP_TOOLS, NETWORK_TOOLS, Tool
 from gmcp_sandbox.policy.approving import Grant, compile_grants
 from gmcp_sandbox.policy.auditing import PatternError, compile_redaction
 from gmcp_sandbox.policy.build import Builder
@@ -35,6 +35,9 @@ def capabilities_of(builder: Builder, document: Document) -> list[Capability]:
         if not NETWORK_TOOLS.isdisjoint(table.tools):
             hint = "[[net.allow]] names the hosts"
             raise builder.fault("the network is granted by [net] alone", (*key, "tools"), hint=hint)
+        if not MCP_TOOLS.isdisjoint(table.tools):
+            hint = "[mcp.servers.NAME] names the tools"
+            raise builder.fault("MCP servers are granted by [mcp] alone", (*key, "tools"), hint=hint)
         found.append(Capability(table.tools, labels, objects))
     builder.refuse_duplicates(found, ("capabilities",))
     return found

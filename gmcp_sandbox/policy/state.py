@@ -13,17 +13,18 @@ profile (the monitor calls `renew`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from gmcp_sandbox.calls.labels import PRIVATE, Label
 from gmcp_sandbox.policy.counters import Counters
 from gmcp_sandbox.policy.profile import Tier
+from gmcp_sandbox.policy.toolbook import KnownTool, Toolbook
 
 
 class SessionState:
     """Mutable, and owned by the event loop: threads get a `snapshot`."""
 
-    __slots__ = ("_listeners", "counters", "epoch", "exhausted", "taint", "taint_names", "tier")
+    __slots__ = ("_listeners", "counters", "epoch", "exhausted", "taint", "taint_names", "tier", "tools")
 
     def __init__(self, tier: Tier, taint: frozenset[str] = frozenset(), epoch: int = 1) -> None:
         self.tier = tier
@@ -34,6 +35,8 @@ class SessionState:
         self.exhausted: frozenset[str] = frozenset()
         """Hosts whose byte budget is spent; `*` when the session's is."""
         self.counters = Counters()
+        self.tools = Toolbook()
+        """What is known of the tools of MCP servers."""
         self._listeners: list[Callable[[], None]] = []
 
     def watch(self, listener: Callable[[], None]) -> None:
@@ -87,6 +90,11 @@ class SessionState:
         self.renew()
         return True
 
+    def learn(self, server: str, tools: Mapping[str, KnownTool]) -> None:
+        """Remember the tools that an MCP server has now; it has no others."""
+        self.tools = self.tools.with_server(server, tools)
+        self.renew()
+
     def renew(self) -> None:
         """Begin a new epoch, so that nothing remembered is used again."""
         self.epoch += 1
@@ -94,8 +102,9 @@ class SessionState:
             listener()
 
     def snapshot(self) -> SessionState:
-        """Return a copy of tier, taint, spent budgets and epoch that later changes do not reach; nobody watches it, its
-        counters are empty."""
+        """Return a copy of tier, taint, spent budgets, tools and epoch that later changes do not reach; nobody watches
+        it, its counters are empty."""
         copy = SessionState(self.tier, self.taint, self.epoch)
         copy.exhausted = self.exhausted
+        copy.tools = self.tools
         return copy
