@@ -165,13 +165,14 @@ class Monitor:
             self._after_allow(decision)
         return decision
 
-    async def judge_incoming(self, text: str, source: str) -> Incoming:
+    async def judge_incoming(self, text: str, source: str, *, taints: bool = True) -> Incoming:
         """Judge a text that comes in for orders to its reader, record it, and taint the session when it has any.
 
         The taint is there before this returns, so nothing that the text leads to is judged without it.
 
         Args:
             source: Where it comes from, for example `tool result github/get_issue`.
+            taints: False for a text that nobody is given when it has any orders.
 
         Raises:
             AuditError: It could not be recorded.
@@ -179,7 +180,7 @@ class Monitor:
         if self._fault is not None:
             raise self._refusal()
         found = await self._look_at_incoming(text, source)
-        if found.is_hit:
+        if found.is_hit and taints:
             self.state.mark(UNTRUSTED_INSTRUCTIONS)
         try:
             self._sink.event(

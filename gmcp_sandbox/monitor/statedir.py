@@ -8,6 +8,7 @@
     ledger.jsonl                one signed line for every sealed session
     trusted/                    which profiles of workspaces the user has approved
     derived                     labels of what sessions wrote after they read private or secret files
+    mcp/                        what MCP tools looked like when they were approved
 
 Guarantees: every directory is the caller's own and closed to others, else nothing is used. `meta.json` is whole or
 absent. Only scratch trees of dead sessions are ever removed here, never a log.
@@ -182,6 +183,19 @@ class StateDir:
         for directory in (self._agents / agent, self._agents / agent / "home"):
             _own_directory(directory)
         return self._agents / agent / "home"
+
+    def pins(self) -> Path:
+        """Return the directory of the pins of MCP tools, made when it is missing.
+
+        Raises:
+            HostError: It cannot be made, belongs to another user, or others may write to it.
+        """
+        path = self.path / "mcp"
+        try:
+            _own_directory(path)
+        except OSError as error:
+            raise HostError(f"cannot use {path}", cause=error.strerror or str(error)) from None
+        return path
 
     def names_key(self) -> bytes:
         """Return the key by which fake addresses are derived from names, made when it is missing.

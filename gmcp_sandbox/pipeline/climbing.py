@@ -1,8 +1,8 @@
 """Paths in arguments that lead out of where they begin: `../../etc/passwd`, `/srv/files/../../etc/passwd`.
 
-What a tool's path is relative to, only its server knows. So one step up is left to it, and what goes further is a trick:
-two steps above the start of a relative path, or above the first directory of an absolute one. The path is read as it
-stands and percent-decoded once and twice, with either slash, as the target of a `file:` URL, too.
+What a tool's path is relative to, only its server knows. So one step up is left to it, and what goes further is a
+trick: two steps above the start of a relative path, or above the first directory of an absolute one. The path is read
+as it stands and percent-decoded once and twice, with either slash, as the target of a `file:` URL, too.
 
 Invariants: pure, never raises, linear in the text.
 """

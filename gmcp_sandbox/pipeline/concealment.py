@@ -45,6 +45,11 @@ def is_concealed(text: str) -> bool:
     return not text.isascii() and _DISGUISE.search(text) is not None
 
 
+def revealed(text: str) -> str:
+    """Return the text without what makes it concealed; all else of it stays as it is."""
+    return text if text.isascii() else _DISGUISE.sub("", text)
+
+
 def is_mixed(text: str) -> bool:
     """True when a word in Latin letters has look-alike letters of another script among them."""
     if text.isascii():

@@ -1,8 +1,8 @@
 """Layer 3: not too often.
 
-Every limit of the profile is one token bucket for its tools, labels, hosts and MCP servers together. A call that several
-limits cover needs a token of each, and takes none when one is empty. Time comes with the call; a clock that steps back refills
-nothing and takes nothing away, a clock that leaps ahead fills a bucket once, to its burst.
+Every limit of the profile is one token bucket for its tools, labels, hosts and MCP servers together. A call that
+several limits cover needs a token of each, and takes none when one is empty. Time comes with the call; a clock that
+steps back refills nothing and takes nothing away, a clock that leaps ahead fills a bucket once, to its burst.
 
 The only layer with state: its answer is never remembered, it is asked on every call.
 """

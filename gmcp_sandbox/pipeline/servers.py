@@ -1,8 +1,8 @@
 """What trust says about MCP: the `[mcp]` section judges every call whose object is a server, or something of one.
 
 Default is deny: a server, tool, resource or prompt that no grant names is out of reach, and so is every other thing
-that a server can be asked, or can ask for. A tool must be known as it is pinned, and not be stopped. The tier is that of the
-server, or the highest of the limits that name the tool.
+that a server can be asked, or can ask for. A tool must be known as it is pinned, and not be stopped. The tier is that
+of the server, or the highest of the limits that name the tool.
 """
 
 from __future__ import annotations

@@ -104,7 +104,8 @@ def _validator(schema: Mapping[str, Any], patterns: Patterns, meter: Meter) -> A
         raise SchemaFault(f"not a valid schema: {_shown(str(message), _PATH_CHARS)}") from None
     own = {word: make(patterns, meter) for word, make in WORDS.items() if word in base.VALIDATORS}
     rest = {word: _counted(function, meter) for word, function in base.VALIDATORS.items() if word not in own}
-    return validators.extend(base, {**rest, **own})(schema, registry=referencing.Registry())
+    extend: Callable[..., Any] = validators.extend
+    return extend(base, {**rest, **own})(schema, registry=referencing.Registry())
 
 
 def _counted(function: Callable[..., Any], meter: Meter) -> Callable[..., Iterator[Any]]:

@@ -138,7 +138,7 @@ def _placed(message: str, data: object, kind: object) -> tuple[str, Key]:
     for name, number, _any in re.findall(r"\.([A-Za-z_]+)|\[(\d+)\]|(\[\.\.\.\])", place + "[...]" * is_name_wrong):
         part = name or (int(number) if number else _failing(data, kind))
         if isinstance(data, dict | list) and part != "":
-            data = data[part]  # type: ignore[call-overload] # where msgspec has been
+            data = typing.cast("dict[str | int, object]", data)[part]  # a list has numbers, where msgspec has been
         kind = _step(kind, part)
         parts.append(part)
     return what, tuple(part for part in parts if part != "")

@@ -102,8 +102,10 @@ def rates_of(mcp: Mcp | None) -> list[RateLimit]:
 
 def flow_rules(mcp: Mcp | None) -> list[Rule]:
     """Return one rule for each server that does not get what came from some other."""
-    found = []
-    for server in () if mcp is None else mcp.servers:
+    found: list[Rule] = []
+    if mcp is None:
+        return found
+    for server in mcp.servers:
         barred = tuple(server_taint(other.name) for other in mcp.servers if not _flows(other, server))
         if barred:
             text = (
@@ -171,9 +173,8 @@ def _check_kind(builder: Builder, table: ServerTable, key: Key) -> None:
 
 def _check_credentials(builder: Builder, table: ServerTable, key: Key) -> None:
     """Refuse values of credentials, and references that lead nowhere or are missing."""
-    texts = {**{f"env.{name}": value for name, value in table.env.items()}, **dict(enumerate(table.args))}
-    texts |= {f"headers.{name}": value for name, value in table.headers.items()} | {"url": table.url or ""}
-    used = {name for text in texts.values() for name in references_in(text)}
+    texts = (*table.env.values(), *table.headers.values(), *table.args, table.url or "")
+    used = {name for text in texts for name in references_in(text)}
     for name in sorted(used - table.credentials.keys()):
         hint = suggest(name, table.credentials) if table.credentials else f'{name} = "env:…" or "file:/…"'
         raise builder.fault(f"`credentials.{name}` is missing", (*key, "credentials"), hint=hint)
