@@ -32,6 +32,7 @@ from gmcp_sandbox.policy.state import SessionState
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.explanations import Explanations
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.mcp.service import Gateway
     from gmcp_sandbox.monitor.session import Service
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.net.publish import Publisher
@@ -59,6 +60,7 @@ class Assembled(NamedTuple):
     publisher: Publisher | None = None
     ssh: Service | None = None
     announcements: Announcements | None = None
+    gateway: Gateway | None = None
 
 
 def open_log(

@@ -55,6 +55,9 @@ def register(subparsers: Subparsers) -> None:
         default=[],
         help="open a port of the sandbox on the host's loopback (repeatable)",
     )
+    parser.add_argument(
+        "--env", metavar="NAME", action="append", default=[], help="give the agent this variable, too (repeatable)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print view, grants and set-up; run nothing")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="agent.py|PROGRAM [ARG…]")
     parser.set_defaults(run=run)
@@ -108,6 +111,7 @@ def _start_supervisor() -> Channel:
 def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel) -> int:
     """Give the supervisor its orders, be the front until the end, and say how it ended."""
     from gmcp_sandbox.cli.claim import claim
+    from gmcp_sandbox.cli.mcpview import with_mcp_files
     from gmcp_sandbox.cli.netview import with_network_files
     from gmcp_sandbox.cli.orders import Orders, give
     from gmcp_sandbox.cli.preparation import with_kept_home
@@ -121,7 +125,7 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
     prepared = with_kept_home(prepared, state)
     claim(state.path, prepared, share=args.share)  # held until this process ends
     session = state.create_session()
-    prepared = with_network_files(prepared, session)
+    prepared = with_mcp_files(with_network_files(prepared, session), session)
     stdio = Stdio.like_ours(prepared.identity)
     front_line, agent_line = Channel.pair()
     with contextlib.suppress(BrokenPipeError):  # it has ended already; its last message, if there is one, says why

@@ -16,6 +16,7 @@ from gmcp_sandbox.net.budgets import Budgets
 from gmcp_sandbox.net.converse import Conversation
 from gmcp_sandbox.net.dial import Dial
 from gmcp_sandbox.net.dns import NameServer
+from gmcp_sandbox.net.inward import Inward
 from gmcp_sandbox.net.names import FakeNames
 from gmcp_sandbox.net.parts import Parts
 from gmcp_sandbox.net.proxy import proxy_of
@@ -24,17 +25,32 @@ from gmcp_sandbox.net.service import Network
 from gmcp_sandbox.policy.hostrules import HostRules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.monitor import Monitor
+    from gmcp_sandbox.net.inward import Door
     from gmcp_sandbox.policy.network import Network as Policy
 
 
-def build_network(
-    prepared: Preparation, monitor: Monitor, audit: AuditWriter, outfit: Outfit, lines: tuple[int, int]
+def build_network(  # noqa: PLR0913 - the parts of a session, each said by name
+    prepared: Preparation,
+    monitor: Monitor,
+    audit: AuditWriter,
+    outfit: Outfit,
+    lines: tuple[int, int],
+    doors: Mapping[str, Door],
 ) -> Network:
-    """Build the network on our ends of the lines to pump and relay. Raises HostError."""
+    """Build the network on our ends of the lines to pump and relay.
+
+    Args:
+        doors: What stands behind names of our own.
+
+    Raises:
+        HostError: The host's facts cannot be read.
+    """
     policy = prepared.profile.net
     assert policy is not None
     rules = HostRules(policy)
@@ -55,14 +71,15 @@ def build_network(
     conversation = Conversation(
         monitor, interception=interception, is_ruled=rules.rules_requests, idle=policy.idle_seconds
     )
+    inward = Inward(doors, dial, conversation)
     parts = Parts(
         policy=policy,
         mediator=monitor,
         names=names,
         dns=NameServer(monitor, names),
-        dialer=dial,
+        dialer=inward,
         locator=dial,
-        converse=conversation,
+        converse=inward,
         count=count,
         event=audit.event,
         adopt=adopt,

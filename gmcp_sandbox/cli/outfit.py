@@ -15,6 +15,8 @@ import msgspec
 from gmcp_sandbox.cli.netview import BUNDLE_PATH, bundle_of, intercepts
 
 if TYPE_CHECKING:
+    import socket
+
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.net.converse import Interception
@@ -29,10 +31,12 @@ class Outfit(NamedTuple):
     Attributes:
         environment: The agent's further variables: placeholders, and where the trust anchors stand.
         interception: Authority and tokens, which stay here; None when no TLS is opened.
+        starter: Line to the process that starts MCP servers; None without any.
     """
 
     environment: dict[str, str]
     interception: Interception | None
+    starter: socket.socket | None = None
 
 
 def fit_out(network: Network, session: SessionDir) -> Outfit:

@@ -54,7 +54,7 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str]) -> Preparation
     argv = _command(args.command, environ, workspace)
     program = Program(
         argv=tuple(os.fsencode(word) for word in argv),
-        environment=allowed_environment(profile.environment, environ),
+        environment=_environment(profile, environ, args.env),
         cwd=os.fsencode(_working_directory(workspace)),
     )
     if profile.explain:
@@ -85,6 +85,12 @@ def _published(words: list[str], profile: Profile) -> tuple[Publication, ...]:
             cause=f"the profile {profile.name}, or the organisation's ceiling above it, forbids it (net.publish)",
         )
     return parse_publications(words)
+
+
+def _environment(profile: Profile, environ: Mapping[str, str], further: list[str]) -> dict[bytes, bytes]:
+    """Return what the profile allows, and what the operator names beside it."""
+    named = {os.fsencode(name): os.fsencode(environ[name]) for name in further if name in environ}
+    return allowed_environment(profile.environment, environ) | named
 
 
 def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:

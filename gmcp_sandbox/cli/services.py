@@ -82,6 +82,8 @@ class Services:
             services.append(self._assembled.ssh)
         if self._assembled.announcements is not None:
             services.append(self._attend_gate)
+        if self._assembled.gateway is not None:
+            services.append(self._assembled.gateway.run)
         if seconds is not None:
             services.append(lambda: end_after(self._session, seconds))
         if self._started.groups.held:

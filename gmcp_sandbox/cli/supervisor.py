@@ -22,6 +22,7 @@ from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
 from gmcp_sandbox.monitor.statedir import KEYS, Meta
+from gmcp_sandbox.policy.network import MCP_HOST
 from gmcp_sandbox.proc import launch as proc_launch
 from gmcp_sandbox.proc.filter import load_library
 
@@ -92,6 +93,10 @@ def _obey(front: Channel) -> dict[str, Any]:
     prepared, outfit = _fit_out(orders.prepared, orders.session_dir)
     started = proc_launch.start(plan_of(prepared, stdio), agent_line)
     try:
+        if prepared.profile.mcp is not None and outfit is not None:
+            from gmcp_sandbox.cli.mcpwiring import start_starter
+
+            outfit = outfit._replace(starter=start_starter())  # while this process has neither threads nor a mount
         orders = msgspec.structs.replace(orders, prepared=prepared)
         return _serve(orders, started, front, outfit, has_person=stdio.agent_side[0] is None)
     finally:
@@ -212,7 +217,9 @@ def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | Non
     if outfit is not None:
         from gmcp_sandbox.cli.networking import build_network
 
-        network = build_network(prepared, assembled.monitor, audit, outfit, (fds["pump"], fds["relay"]))
+        assembled = _with_gateway(assembled, prepared, outfit)
+        doors = {} if assembled.gateway is None else {MCP_HOST: assembled.gateway.connect}
+        network = build_network(prepared, assembled.monitor, audit, outfit, (fds["pump"], fds["relay"]), doors)
         assembled = assembled._replace(network=network)
     if prepared.published:
         from gmcp_sandbox.cli.publishing import open_ports
@@ -221,6 +228,16 @@ def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | Non
     if prepared.ssh is not None:
         assembled = assembled._replace(ssh=answer_for(prepared.ssh, audit, fds["ssh-agent"]))
     return assembled
+
+
+def _with_gateway(assembled: Assembled, prepared: Preparation, outfit: Outfit) -> Assembled:
+    mcp = prepared.profile.mcp
+    if mcp is None or outfit.starter is None:
+        return assembled
+    from gmcp_sandbox.cli.mcpwiring import build_gateway
+
+    gateway = build_gateway(mcp, outfit.starter, assembled.monitor, assembled.audit, prepared.agent)
+    return assembled._replace(gateway=gateway)
 
 
 def describe(prepared: Preparation) -> Meta:

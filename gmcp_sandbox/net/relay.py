@@ -283,7 +283,8 @@ class Relay:
     def _open(self, number: int, idle: float, fds: tuple[int, ...]) -> None:
         agent, upstream = (socket.socket(fileno=fd) for fd in fds)  # non-blocking: the supervisor has them so
         for each in (agent, upstream):  # it also bounds what the kernel takes before it is sent, which slows us down
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
+            if each.family != socket.AF_UNIX:  # the upstream of a name of ours
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
         pair = Pair((number, idle), agent, upstream, self._pipes)
         self._pairs[number] = pair
         for fd in pair.sockets:

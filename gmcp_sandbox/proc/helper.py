@@ -56,8 +56,13 @@ def confinement(
         DropCapabilities(last_capability(), kept),
         NoNewPrivileges(),
         DieWithParent(),  # after capabilities and ids: a change of credentials clears it
-        AllowOnly(tuple(sorted({*_RUNTIME.split(), *syscalls})), reads),
+        AllowOnly(runtime_and(syscalls), reads),
     )
+
+
+def runtime_and(syscalls: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these system calls and those of a Python program that waits and moves bytes."""
+    return tuple(sorted({*_RUNTIME.split(), *syscalls}))
 
 
 class BecomeOpaque(msgspec.Struct, frozen=True):

@@ -1,0 +1,446 @@
+"""One client session and its server: every message that means something is judged before it is passed on.
+
+Invariants:
+- A request of either side gets exactly one answer, unless it was cancelled: the other side's, or an error that says why
+  there is none. Nothing waits for ever: every call has a deadline.
+- Numbers of requests are given out here. An answer that no request waits for goes nowhere, whoever sends it.
+- At most `MOST_CALLS` calls of the client and `MOST_REVERSE` of the server are under way.
+- When the server ends, its calls end with it; the next one starts it again, and says to it what the client once said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+import trio
+
+from gmcp_sandbox.mcp.answers import At, Judge, ListFirst, Refuse, Replace, Way
+from gmcp_sandbox.mcp.ends import Broken, End, EndLost
+from gmcp_sandbox.mcp.messages import EMPTY, Failure, Id, Message, Notification, Request, Result, failure
+
+MOST_CALLS: Final = 256
+MOST_REVERSE: Final = 32
+_MOST_BROKEN: Final = 1000
+_MOST_PAGES: Final = 64
+FAILED: Final = -32000
+"""JSON-RPC code of a call that the server did not answer."""
+_INVALID: Final = -32600
+_UNJUDGED: Final = frozenset({"ping"})
+_INITIALIZED: Final = "notifications/initialized"
+_CANCELLED: Final = "notifications/cancelled"
+_PROGRESS: Final = "notifications/progress"
+
+
+class CannotConnect(Exception):
+    """There is no way to the server; the text says why."""
+
+
+class Limits(Protocol):
+    """What a conversation is held to."""
+
+    @property
+    def start_seconds(self) -> float:
+        """Until the server has answered `initialize`."""
+
+    @property
+    def call_seconds(self) -> float:
+        """Until the server has answered a call, or told of progress."""
+
+
+class _Call:
+    """A request of the client's, under way."""
+
+    __slots__ = ("answer", "client_id", "done", "is_cancelled", "scope", "token")
+
+    def __init__(self, client_id: Id | None, params: bytes) -> None:
+        self.client_id = client_id
+        self.token = _token(params)
+        self.done = trio.Event()
+        self.answer: Result | Failure | None = None
+        self.is_cancelled = False
+        self.scope = trio.CancelScope()
+
+    def finish(self, answer: Result | Failure | None) -> None:
+        self.answer = answer
+        self.done.set()
+
+
+class Conversation:
+    """Use `run` once.
+
+    Args:
+        connect: Opens a new way to the server. Raises CannotConnect.
+        told: Takes down what happened: an event's name, and what.
+    """
+
+    def __init__(
+        self,
+        at: At,
+        client: End,
+        connect: Callable[[], Awaitable[End]],
+        judge: Judge,
+        limits: Limits,
+        told: Callable[[str, str], None],
+    ) -> None:
+        self._at = at
+        self._client = client
+        self._connect = connect
+        self._judge = judge
+        self._limits = limits
+        self._told = told
+        self._server: End | None = None
+        self._starting = trio.Lock()
+        self._hello: bytes | None = None
+        """Params of the client's `initialize`, as they were passed."""
+        self._is_initialized = False
+        self._last = 0
+        self._calls: dict[int, _Call] = {}
+        self._numbers: dict[Id, int] = {}
+        self._reverse: dict[int, _Call] = {}
+        self._broken = 0
+        self._nursery: trio.Nursery | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """True while nothing is under way."""
+        return not self._numbers and not self._reverse
+
+    async def run(self) -> None:
+        """Converse until the client has ended."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                while (message := await self._client.receive()) is not None:
+                    await self._from_client(message)
+                nursery.cancel_scope.cancel()
+        except EndLost:
+            pass
+        finally:
+            with trio.CancelScope(shield=True):
+                if self._server is not None:
+                    await self._server.aclose()
+                await self._client.aclose()
+            self._judge.ended(self._at)
+
+    # ------------------------------------------------------------------------------------------------- from the client
+
+    async def _from_client(self, message: Message | Broken) -> None:
+        assert self._nursery is not None
+        if isinstance(message, Broken):
+            await self._client.send(failure(None, -32700, f"gmcp-sandbox: {message.why}"))
+        elif isinstance(message, Request):
+            if message.id in self._numbers or len(self._numbers) >= MOST_CALLS:
+                why = "this id is in use" if message.id in self._numbers else f"more than {MOST_CALLS} calls at once"
+                await self._client.send(failure(message.id, _INVALID, f"gmcp-sandbox: {why}"))
+                return
+            self._last = number = self._last + 1
+            self._numbers[message.id] = number
+            self._nursery.start_soon(self._serve, message, number)
+        elif isinstance(message, Notification):
+            await self._pass_up(message)
+        elif message.id is not None:
+            call = self._reverse.get(message.id) if type(message.id) is int else None
+            if call is not None:
+                call.finish(message)
+
+    async def _pass_up(self, note: Notification) -> None:
+        if note.method == _CANCELLED:
+            await self._cancel(note)
+        elif self._server is None:
+            return  # it would be news to nobody
+        elif note.method == _INITIALIZED:
+            self._is_initialized = True
+            await self._say_up(note)
+        elif (judged := await self._judged_note(Way.UP, note)) is not None:
+            await self._say_up(judged)
+
+    async def _say_up(self, message: Message) -> None:
+        if self._server is not None:
+            try:
+                await self._server.send(message)
+            except EndLost:
+                pass  # `_hear` finds out, too, and ends what waits
+
+    async def _cancel(self, note: Notification) -> None:
+        said = _said(note.params)
+        wanted = said.get("requestId")
+        number = self._numbers.get(wanted) if type(wanted) in (int, str) else None
+        call = None if number is None else self._calls.get(number)
+        if call is None:
+            return
+        call.is_cancelled = True
+        call.finish(None)
+        kept = {"requestId": number} | ({"reason": said["reason"][:200]} if type(said.get("reason")) is str else {})
+        await self._say_up(Notification(_CANCELLED, msgspec.json.encode(kept)))
+
+    async def _serve(self, request: Request, number: int) -> None:
+        """Lead a request of the client's to its answer."""
+        call = _Call(request.id, request.params)
+        self._calls[number] = call
+        try:
+            answer = await self._answer(request, number, call)
+            if call.is_cancelled:
+                await self._client.unanswered(request.id)
+            else:
+                await self._client.send(answer)
+        except EndLost:
+            pass  # the client's end; `run` notices
+        finally:
+            self._calls.pop(number, None)
+            self._numbers.pop(request.id, None)
+
+    async def _answer(self, request: Request, number: int, call: _Call) -> Result | Failure:
+        params = request.params
+        if request.method not in _UNJUDGED:
+            judged = await self._allowed(request)
+            if isinstance(judged, Refuse):
+                return failure(request.id, judged.code, judged.message, judged.data)
+            params = judged
+        if call.is_cancelled:
+            return failure(request.id, FAILED, "cancelled")
+        reply = await self._ask_server(request.method, params, number, call)
+        if request.method in _UNJUDGED or call.is_cancelled:
+            return _addressed(reply, request.id)
+        if request.method == "initialize" and isinstance(reply, Result):
+            self._hello = params
+        return await self._judged_reply(request, params, reply)
+
+    async def _allowed(self, request: Request) -> bytes | Refuse:
+        """Return the params to pass on."""
+        judged = await self._judge.request(self._at, request.method, request.params)
+        if isinstance(judged, ListFirst):
+            await self._list_tools()
+            judged = await self._judge.request(self._at, request.method, request.params)
+        if isinstance(judged, ListFirst):
+            return Refuse(FAILED, "gmcp-sandbox: the server did not list its tools")
+        if isinstance(judged, Refuse):
+            return judged
+        return judged.payload if isinstance(judged, Replace) else request.params
+
+    async def _judged_reply(self, request: Request, params: bytes, reply: Result | Failure) -> Result | Failure:
+        if isinstance(reply, Result):
+            judged = await self._judge.result(self._at, request.method, params, reply.result)
+        else:
+            judged = await self._judge.failure(self._at, request.method, params, reply.error)
+        if isinstance(judged, Refuse):
+            return failure(request.id, judged.code, judged.message, judged.data)
+        if isinstance(judged, ListFirst):
+            return failure(request.id, FAILED, "gmcp-sandbox: no judgement")
+        if isinstance(judged, Replace):
+            reply = Result(0, judged.payload) if isinstance(reply, Result) else Failure(0, judged.payload)
+        return _addressed(reply, request.id)
+
+    async def _list_tools(self) -> None:
+        """Have the server list its tools, for the judge alone."""
+        params = EMPTY
+        for _ in range(_MOST_PAGES):
+            self._last = number = self._last + 1
+            call = self._calls[number] = _Call(None, params)
+            try:
+                reply = await self._ask_server("tools/list", params, number, call)
+            finally:
+                self._calls.pop(number, None)
+            if isinstance(reply, Failure):
+                return
+            await self._judge.result(self._at, "tools/list", params, reply.result)
+            cursor = _said(reply.result).get("nextCursor")
+            if type(cursor) is not str or not cursor:
+                return
+            params = msgspec.json.encode({"cursor": cursor})
+
+    # ------------------------------------------------------------------------------------------------- to the server
+
+    async def _ask_server(self, method: str, params: bytes, number: int, call: _Call) -> Result | Failure:
+        """Return the server's answer, or an error of ours in its place."""
+        try:
+            server = await self._connected(is_first=method == "initialize")
+            return await self._exchange(server, Request(number, method, params), call)
+        except CannotConnect as error:
+            return failure(None, FAILED, f"gmcp-sandbox: {self._at.server}: {error}")
+
+    async def _exchange(self, server: End, request: Request, call: _Call) -> Result | Failure:
+        seconds = self._limits.start_seconds if request.method == "initialize" else self._limits.call_seconds
+        call.scope.deadline = trio.current_time() + seconds
+        with call.scope:
+            try:
+                await server.send(request)
+                await call.done.wait()
+            except EndLost:
+                return failure(None, FAILED, f"gmcp-sandbox: {self._at.server} has ended")
+        if call.answer is not None:
+            return call.answer
+        if not call.is_cancelled:
+            self._told("mcp_timeout", f"{request.method}: no answer for {seconds:g} seconds")
+            note = {"requestId": request.id, "reason": "timeout"}
+            await self._give_up(Notification(_CANCELLED, msgspec.json.encode(note)))
+        return failure(None, FAILED, f"gmcp-sandbox: {self._at.server} did not answer for {seconds:g} seconds")
+
+    async def _give_up(self, note: Notification) -> None:
+        """Tell the server, unless it does not even read."""
+        with trio.move_on_after(1.0):
+            await self._say_up(note)
+
+    async def _connected(self, *, is_first: bool) -> End:
+        """Return the way to the server; open one when there is none. Raises CannotConnect."""
+        async with self._starting:
+            if self._server is not None:
+                return self._server
+            assert self._nursery is not None
+            server = self._server = await self._connect()
+            self._nursery.start_soon(self._hear, server)
+            if not is_first and self._hello is not None:
+                await self._introduce(server, self._hello)
+            return server
+
+    async def _introduce(self, server: End, hello: bytes) -> None:
+        """Say to a new server what the client said to the first one."""
+        self._last = number = self._last + 1
+        call = self._calls[number] = _Call(None, hello)
+        try:
+            reply = await self._exchange(server, Request(number, "initialize", hello), call)
+        finally:
+            self._calls.pop(number, None)
+        if isinstance(reply, Failure):
+            raise CannotConnect("it was started again and did not answer")
+        if self._is_initialized:
+            await self._say_up(Notification(_INITIALIZED))
+
+    # ----------------------------------------------------------------------------------------------- from the server
+
+    async def _hear(self, server: End) -> None:
+        """Take what the server says, until it ends."""
+        while (message := await server.receive()) is not None and self._broken < _MOST_BROKEN:
+            if isinstance(message, Broken):
+                self._mourn(message)
+            elif isinstance(message, Request):
+                await self._asked(server, message)
+            elif isinstance(message, Notification):
+                await self._pass_down(message)
+            elif type(message.id) is int and (call := self._calls.get(message.id)) is not None:
+                call.finish(message)
+        self._server = None
+        for call in self._calls.values():
+            call.finish(call.answer or failure(None, FAILED, f"gmcp-sandbox: {self._at.server} has ended"))
+        await server.aclose()
+
+    def _mourn(self, broken: Broken) -> None:
+        """End the call that something broken was the answer to, as far as one can tell."""
+        self._broken += 1
+        if self._broken == 1 or self._broken == _MOST_BROKEN:
+            self._told("mcp_broken", broken.why)
+        call = self._calls.get(broken.id) if broken.id is not None else None
+        if call is None and broken.is_message and len(self._calls) == 1:
+            call = next(iter(self._calls.values()))
+        if call is not None and call.answer is None:
+            call.finish(failure(None, FAILED, f"gmcp-sandbox: {self._at.server} answered with {broken.why}"))
+
+    async def _pass_down(self, note: Notification) -> None:
+        about = self._about()
+        if note.method == _CANCELLED:
+            return await self._cancel_reverse(note)
+        if note.method == _PROGRESS:
+            said = _said(note.params)
+            call = self._holder(said.get("progressToken"))
+            if call is None:
+                return None
+            call.scope.deadline = trio.current_time() + self._limits.call_seconds
+            about = call.client_id
+            if "message" not in said:
+                return await self._client.send(note, about)
+        judged = await self._judged_note(Way.DOWN, note)
+        if judged is not None:
+            await self._client.send(judged, about)
+        return None
+
+    async def _judged_note(self, way: Way, note: Notification) -> Notification | None:
+        if note.method == _PROGRESS and way is Way.UP and "message" not in _said(note.params):
+            return note
+        judged = await self._judge.notice(self._at, way, note.method, note.params)
+        if isinstance(judged, Replace):
+            return Notification(note.method, judged.payload)
+        return None if isinstance(judged, Refuse | ListFirst) else note
+
+    def _about(self) -> Id | None:
+        """Return the client's request that something of the server's most likely belongs to: its latest."""
+        return next((call.client_id for call in reversed(self._calls.values()) if call.client_id is not None), None)
+
+    def _holder(self, token: Any) -> _Call | None:
+        if type(token) not in (int, str):
+            return None
+        return next((call for call in self._calls.values() if call.token == token and not call.done.is_set()), None)
+
+    async def _asked(self, server: End, request: Request) -> None:
+        assert self._nursery is not None
+        if request.method == "ping":
+            await self._say_up(Result(request.id, EMPTY))
+        elif len(self._reverse) >= MOST_REVERSE:
+            await self._say_up(
+                failure(request.id, _INVALID, f"gmcp-sandbox: more than {MOST_REVERSE} requests at once")
+            )
+        else:
+            self._last = number = self._last + 1
+            call = self._reverse[number] = _Call(request.id, EMPTY)
+            self._nursery.start_soon(self._serve_reverse, server, request, number, call)
+
+    async def _serve_reverse(self, server: End, request: Request, number: int, call: _Call) -> None:
+        """Lead a request of the server's to its answer."""
+        try:
+            answer = await self._answer_reverse(request, number, call)
+            if not call.is_cancelled:
+                await server.send(answer)
+        except EndLost:
+            pass  # one of the two has gone, and `run` or `_hear` notices
+        finally:
+            self._reverse.pop(number, None)
+
+    async def _answer_reverse(self, request: Request, number: int, call: _Call) -> Result | Failure:
+        params = request.params
+        judged = await self._judge.reverse(self._at, request.method, params)
+        if isinstance(judged, Refuse | ListFirst):
+            return _refusal(request.id, judged)
+        if isinstance(judged, Replace):
+            params = judged.payload
+        call.scope.deadline = trio.current_time() + self._limits.call_seconds
+        with call.scope:
+            await self._client.send(Request(number, request.method, params), self._about())
+            await call.done.wait()
+        if call.answer is None:
+            return failure(request.id, FAILED, "gmcp-sandbox: the client did not answer")
+        if isinstance(call.answer, Result):
+            judged = await self._judge.reverse_result(self._at, request.method, params, call.answer.result)
+            if isinstance(judged, Refuse | ListFirst):
+                return _refusal(request.id, judged)
+            if isinstance(judged, Replace):
+                return Result(request.id, judged.payload)
+        return _addressed(call.answer, request.id)
+
+    async def _cancel_reverse(self, note: Notification) -> None:
+        wanted = _said(note.params).get("requestId")
+        for number, call in self._reverse.items():
+            if call.client_id == wanted:
+                call.is_cancelled = True
+                call.finish(None)
+                await self._client.send(Notification(_CANCELLED, msgspec.json.encode({"requestId": number})))
+                return
+
+
+def _addressed(reply: Result | Failure, identity: Id) -> Result | Failure:
+    return Result(identity, reply.result) if isinstance(reply, Result) else Failure(identity, reply.error)
+
+
+def _refusal(identity: Id, judged: Refuse | ListFirst) -> Failure:
+    if isinstance(judged, Refuse):
+        return failure(identity, judged.code, judged.message, judged.data)
+    return failure(identity, FAILED, "gmcp-sandbox: no judgement")
+
+
+def _said(text: bytes) -> dict[str, Any]:
+    """Return what JSON text of ours says."""
+    return msgspec.json.decode(text)  # type: ignore[no-any-return]
+
+
+def _token(params: bytes) -> Any:
+    meta = _said(params).get("_meta") if b'"_meta"' in params else None
+    return meta.get("progressToken") if type(meta) is dict else None
