@@ -64,6 +64,7 @@ COMMANDS: dict[str, Command] = {
     "profile": Command("gmcp_sandbox.cli.profile", "make, show, check, compare and approve profiles"),
     "decide": Command("gmcp_sandbox.cli.decide", "judge one tool call without running anything"),
     "why": Command("gmcp_sandbox.cli.why", "explain a decision"),
+    "mcp": Command("gmcp_sandbox.cli.mcp", "import MCP servers, show and approve their tools"),
     "probe": Command("gmcp_sandbox.cli.probe", "show, ask and measure the semantic gate's model"),
     "tools": Command("gmcp_sandbox.cli.tools", "show which kernel request becomes which tool call"),
     "doctor": Command("gmcp_sandbox.cli.doctor", "check what this host can enforce"),

@@ -9,16 +9,19 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gmcp_sandbox.errors import ProfileError
-from gmcp_sandbox.mcp.answers import Pass
+from gmcp_sandbox.mcp.governor import Governor
 from gmcp_sandbox.mcp.line import Server, Setup
+from gmcp_sandbox.mcp.pins import PinStore
 from gmcp_sandbox.mcp.processes import CannotStart, Processes, Program
 from gmcp_sandbox.mcp.service import Gateway
 from gmcp_sandbox.mcp.starter import fork_starter
+from gmcp_sandbox.monitor.statedir import StateDir
 from gmcp_sandbox.net.addresses import OwnAddresses
 from gmcp_sandbox.net.dial import Dial
 from gmcp_sandbox.net.proxy import proxy_of
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.monitor.monitor import Monitor
     from gmcp_sandbox.policy.mcp import Mcp, McpServer
+    from gmcp_sandbox.policy.profile import Profile
 
 _PYTHON: Final = ("-P", "-m")
 _PASSED: Final = (
@@ -60,10 +64,15 @@ def start_starter() -> socket.socket:
     return fork_starter(lambda: DieWithParent().apply(Stage(root=b"/")))
 
 
-def build_gateway(mcp: Mcp, line: socket.socket, monitor: Monitor, audit: AuditWriter, agent: str) -> Gateway:
+def build_gateway(
+    profile: Profile, line: socket.socket, monitor: Monitor, audit: AuditWriter, agent: str
+) -> Gateway:
     """Build the gateway. Raises ProfileError: a credential cannot be had."""
-    judge = _UnsafePass()
+    mcp = profile.mcp
+    assert mcp is not None
     values = {server.name: _credentials(server) for server in mcp.servers}
+    secrets = {name: tuple(found.values()) for name, found in values.items()}
+    judge = Governor(monitor, mcp, PinStore(StateDir.open().pins()), secrets=secrets, clock=time.time_ns, explain=profile.explain is not None)
     programs = {server.name: _program(server, values[server.name], agent) for server in mcp.servers if server.command}
     setup = Setup(tuple(_told(server, values[server.name]) for server in mcp.servers))
     worker = Program((sys.executable, *_PYTHON, "gmcp_sandbox.cli.mcpworker"), _environment(), "/")
@@ -142,15 +151,3 @@ def _target(url: str) -> Target:
     host = parts.hostname or ""
     return Target(host, parts.port or _PORTS[parts.scheme], host, parse_address(host) is not None)
 
-
-class _UnsafePass:
-    async def request(self, *a):
-        return Pass()
-
-    async def result(self, *a):
-        return Pass()
-
-    failure = reverse = reverse_result = notice = result
-
-    def ended(self, at):
-        pass

@@ -231,12 +231,12 @@ def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | Non
 
 
 def _with_gateway(assembled: Assembled, prepared: Preparation, outfit: Outfit) -> Assembled:
-    mcp = prepared.profile.mcp
-    if mcp is None or outfit.starter is None:
+    if outfit.starter is None:
         return assembled
     from gmcp_sandbox.cli.mcpwiring import build_gateway
 
-    gateway = build_gateway(mcp, outfit.starter, assembled.monitor, assembled.audit, prepared.agent)
+    parts = (assembled.monitor, assembled.audit)
+    gateway = build_gateway(prepared.profile, outfit.starter, *parts, prepared.agent)
     return assembled._replace(gateway=gateway)
 
 

@@ -39,13 +39,20 @@ class At(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pass(msgspec.Struct, frozen=True, tag="pass"):
-    """Pass it on as it stands."""
+    """Pass it on as it stands.
+
+    Attributes:
+        seconds: Deadline of the request; None: the server's usual one.
+    """
+
+    seconds: float | None = None
 
 
 class Replace(msgspec.Struct, frozen=True, tag="replace"):
     """Pass this on in its place: params or result, JSON text."""
 
     payload: bytes
+    seconds: float | None = None
 
 
 class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
@@ -86,6 +93,9 @@ class Judge(Protocol):
 
     async def notice(self, at: At, way: Way, method: str, params: bytes) -> Answer:
         """A notification with a text or a meaning."""
+
+    def deadline(self, server: str, tool: str | None) -> float:
+        """Return how many seconds a call of a tool may take; None: any other request."""
 
     def ended(self, at: At) -> None:
         """That client session is over."""

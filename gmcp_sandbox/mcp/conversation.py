@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import trio
 
-from gmcp_sandbox.mcp.answers import At, Judge, ListFirst, Refuse, Replace, Way
+from gmcp_sandbox.mcp.answers import At, Judge, ListFirst, Pass, Refuse, Replace, Way
 from gmcp_sandbox.mcp.ends import Broken, End, EndLost
 from gmcp_sandbox.mcp.messages import EMPTY, Failure, Id, Message, Notification, Request, Result, failure
 
@@ -52,10 +52,11 @@ class Limits(Protocol):
 class _Call:
     """A request of the client's, under way."""
 
-    __slots__ = ("answer", "client_id", "done", "is_cancelled", "scope", "token")
+    __slots__ = ("answer", "client_id", "done", "is_cancelled", "scope", "seconds", "token")
 
-    def __init__(self, client_id: Id | None, params: bytes) -> None:
+    def __init__(self, client_id: Id | None, params: bytes, seconds: float) -> None:
         self.client_id = client_id
+        self.seconds = seconds
         self.token = _token(params)
         self.done = trio.Event()
         self.answer: Result | Failure | None = None
@@ -172,12 +173,11 @@ class Conversation:
             return
         call.is_cancelled = True
         call.finish(None)
-        kept = {"requestId": number} | ({"reason": said["reason"][:200]} if type(said.get("reason")) is str else {})
-        await self._say_up(Notification(_CANCELLED, msgspec.json.encode(kept)))
+        await self._say_up(_cancelled(number))  # its reason would be a text that nobody has judged
 
     async def _serve(self, request: Request, number: int) -> None:
         """Lead a request of the client's to its answer."""
-        call = _Call(request.id, request.params)
+        call = _Call(request.id, request.params, self._limits.call_seconds)
         self._calls[number] = call
         try:
             answer = await self._answer(request, number, call)
@@ -197,7 +197,8 @@ class Conversation:
             judged = await self._allowed(request)
             if isinstance(judged, Refuse):
                 return failure(request.id, judged.code, judged.message, judged.data)
-            params = judged
+            params = judged.payload if isinstance(judged, Replace) else params
+            call.seconds = judged.seconds or self._limits.call_seconds
         if call.is_cancelled:
             return failure(request.id, FAILED, "cancelled")
         reply = await self._ask_server(request.method, params, number, call)
@@ -207,17 +208,15 @@ class Conversation:
             self._hello = params
         return await self._judged_reply(request, params, reply)
 
-    async def _allowed(self, request: Request) -> bytes | Refuse:
-        """Return the params to pass on."""
+    async def _allowed(self, request: Request) -> Pass | Replace | Refuse:
+        """Have a request judged, after the server has listed its tools if need be."""
         judged = await self._judge.request(self._at, request.method, request.params)
         if isinstance(judged, ListFirst):
             await self._list_tools()
             judged = await self._judge.request(self._at, request.method, request.params)
         if isinstance(judged, ListFirst):
             return Refuse(FAILED, "gmcp-sandbox: the server did not list its tools")
-        if isinstance(judged, Refuse):
-            return judged
-        return judged.payload if isinstance(judged, Replace) else request.params
+        return judged
 
     async def _judged_reply(self, request: Request, params: bytes, reply: Result | Failure) -> Result | Failure:
         if isinstance(reply, Result):
@@ -237,7 +236,7 @@ class Conversation:
         params = EMPTY
         for _ in range(_MOST_PAGES):
             self._last = number = self._last + 1
-            call = self._calls[number] = _Call(None, params)
+            call = self._calls[number] = _Call(None, params, self._limits.call_seconds)
             try:
                 reply = await self._ask_server("tools/list", params, number, call)
             finally:
@@ -261,7 +260,7 @@ class Conversation:
             return failure(None, FAILED, f"gmcp-sandbox: {self._at.server}: {error}")
 
     async def _exchange(self, server: End, request: Request, call: _Call) -> Result | Failure:
-        seconds = self._limits.start_seconds if request.method == "initialize" else self._limits.call_seconds
+        seconds = self._limits.start_seconds if request.method == "initialize" else call.seconds
         call.scope.deadline = trio.current_time() + seconds
         with call.scope:
             try:
@@ -273,8 +272,7 @@ class Conversation:
             return call.answer
         if not call.is_cancelled:
             self._told("mcp_timeout", f"{request.method}: no answer for {seconds:g} seconds")
-            note = {"requestId": request.id, "reason": "timeout"}
-            await self._give_up(Notification(_CANCELLED, msgspec.json.encode(note)))
+            await self._give_up(_cancelled(request.id))
         return failure(None, FAILED, f"gmcp-sandbox: {self._at.server} did not answer for {seconds:g} seconds")
 
     async def _give_up(self, note: Notification) -> None:
@@ -297,7 +295,7 @@ class Conversation:
     async def _introduce(self, server: End, hello: bytes) -> None:
         """Say to a new server what the client said to the first one."""
         self._last = number = self._last + 1
-        call = self._calls[number] = _Call(None, hello)
+        call = self._calls[number] = _Call(None, hello, self._limits.call_seconds)
         try:
             reply = await self._exchange(server, Request(number, "initialize", hello), call)
         finally:
@@ -345,18 +343,18 @@ class Conversation:
             call = self._holder(said.get("progressToken"))
             if call is None:
                 return None
-            call.scope.deadline = trio.current_time() + self._limits.call_seconds
+            call.scope.deadline = trio.current_time() + call.seconds
             about = call.client_id
             if "message" not in said:
-                return await self._client.send(note, about)
+                return await self._client.send(_progress(said), about)
         judged = await self._judged_note(Way.DOWN, note)
         if judged is not None:
             await self._client.send(judged, about)
         return None
 
     async def _judged_note(self, way: Way, note: Notification) -> Notification | None:
-        if note.method == _PROGRESS and way is Way.UP and "message" not in _said(note.params):
-            return note
+        if note.method == _PROGRESS and way is Way.UP and "message" not in (said := _said(note.params)):
+            return _progress(said)
         judged = await self._judge.notice(self._at, way, note.method, note.params)
         if isinstance(judged, Replace):
             return Notification(note.method, judged.payload)
@@ -381,7 +379,7 @@ class Conversation:
             )
         else:
             self._last = number = self._last + 1
-            call = self._reverse[number] = _Call(request.id, EMPTY)
+            call = self._reverse[number] = _Call(request.id, EMPTY, self._limits.call_seconds)
             self._nursery.start_soon(self._serve_reverse, server, request, number, call)
 
     async def _serve_reverse(self, server: End, request: Request, number: int, call: _Call) -> None:
@@ -422,7 +420,7 @@ class Conversation:
             if call.client_id == wanted:
                 call.is_cancelled = True
                 call.finish(None)
-                await self._client.send(Notification(_CANCELLED, msgspec.json.encode({"requestId": number})))
+                await self._client.send(_cancelled(number))
                 return
 
 
@@ -434,6 +432,16 @@ def _refusal(identity: Id, judged: Refuse | ListFirst) -> Failure:
     if isinstance(judged, Refuse):
         return failure(identity, judged.code, judged.message, judged.data)
     return failure(identity, FAILED, "gmcp-sandbox: no judgement")
+
+
+def _cancelled(identity: Id) -> Notification:
+    return Notification(_CANCELLED, msgspec.json.encode({"requestId": identity}))
+
+
+def _progress(said: dict[str, Any]) -> Notification:
+    """Return what is said about progress without a word: numbers."""
+    kept = {name: said[name] for name in ("progress", "total") if type(said.get(name)) in (int, float)}
+    return Notification(_PROGRESS, msgspec.json.encode({"progressToken": said.get("progressToken"), **kept}))
 
 
 def _said(text: bytes) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import msgspec
 import trio
 
-from gmcp_sandbox.mcp.answers import Answer, At, Judge
+from gmcp_sandbox.mcp.answers import Answer, At, Judge, Pass, Replace
 from gmcp_sandbox.mcp.frames import Frames, LineError, receive_packet, send_packet
 from gmcp_sandbox.mcp.line import (
     Ask,
@@ -246,7 +246,8 @@ class _Worker:
         if ask.subject == "notice":
             return await judge.notice(ask.at, ask.way, ask.method, params)
         if ask.subject == "request":
-            return await judge.request(ask.at, ask.method, params)
+            answer = await judge.request(ask.at, ask.method, params)
+            return self._with_deadline(ask, answer)
         if ask.subject == "reverse":
             return await judge.reverse(ask.at, ask.method, params)
         payload = bytes(ask.payload)
@@ -255,6 +256,13 @@ class _Worker:
         if ask.subject == "failure":
             return await judge.failure(ask.at, ask.method, params, payload)
         return await judge.reverse_result(ask.at, ask.method, params, payload)
+
+    def _with_deadline(self, ask: Ask, answer: Answer) -> Answer:
+        if ask.method != "tools/call" or not isinstance(answer, Pass | Replace):
+            return answer
+        name = msgspec.json.decode(ask.params).get("name")
+        seconds = self._gateway._judge.deadline(ask.at.server, name if type(name) is str else None)
+        return msgspec.structs.replace(answer, seconds=seconds)
 
     async def _open(self, want: Want) -> None:
         try:
