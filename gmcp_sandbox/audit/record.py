@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gmcp_sandbox.audit.encode import JSON, encode
-from gmcp_sandbox.audit.redact import OBJECT_CHARS, content_digest, redact, redact_words, shorten
+from gmcp_sandbox.audit.redact import OBJECT_CHARS, content_digest, redact, redact_json, redact_words, shorten
 from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
@@ -260,7 +260,7 @@ def _shown_arguments(args: Arguments, is_file: bool) -> dict[str, JSON]:
         if value == field.default:
             continue
         if isinstance(value, str):
-            value = shorten(value) if is_file else redact(value)
+            value = shorten(value) if is_file else redact_json(value) if field.name == "arguments" else redact(value)
         elif isinstance(value, tuple):
             value = redact_words(value)
         shown[field.name] = value

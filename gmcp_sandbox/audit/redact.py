@@ -10,8 +10,10 @@ Guarantees:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 from blake3 import blake3
@@ -32,6 +34,7 @@ _TELLING_NAME = (
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret|credential|api[-_]?key|access[-_]?key|private[-_]?key|"
     r"(?:access|auth|bearer|id|refresh|session)[-_]?token|token(?!s\b|iz)|session[-_]?id|signature)"
 )
+_CAMEL = "Token|Secret|Password|Passwd|ApiKey|AccessKey|PrivateKey|Credentials?|Authorization"
 _VALUE = r"""(?:"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"']+)"""
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END|\Z)", re.DOTALL), REDACTED),
@@ -56,6 +59,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 _TELLING_OPTION = re.compile(rf"(?i)--?[\w-]{{0,32}}{_TELLING_NAME}[\w-]{{0,32}}")
+_TELLING_MEMBER = re.compile(
+    rf"(?i)(?:[\w -]{{0,64}}[_ -])?{_TELLING_NAME}(?:[_ -][\w -]{{0,64}})?|[a-z0-9]{{0,64}}(?:{_CAMEL})"
+)
+_JSON_CHARS = 1 << 20
 _USER_OPTIONS = frozenset({"-u", "--user", "-U", "--proxy-user"})
 _WINDOW_EDGE = 512
 
@@ -74,6 +81,50 @@ def redact(text: str, limit: int = VALUE_CHARS) -> str:
         return seen
     # A credential that the end of the window cuts in two may not look like one: leave the edge out.
     return _cut_mark(seen[: min(limit, max(0, len(seen) - _WINDOW_EDGE))], text)
+
+
+def redact_json(text: str, limit: int = VALUE_CHARS) -> str:
+    """Return a JSON text without what looks like a credential: by what its members are called, or by its shape.
+
+    Members are looked at one by one: what stands beside a telling name is hidden whatever it is, however it is spelled.
+    """
+    try:
+        value = None if len(text) > _JSON_CHARS else json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict | list):
+        return redact(text, limit)
+    try:
+        cleaned = json.dumps(_CleanedJson(4 * limit).of(value), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return redact(text, limit)
+    # Longer than what was asked for, it loses its end; nothing in it is a credential any more.
+    return cleaned if len(cleaned) <= limit else _cut_mark(cleaned[:limit], text)
+
+
+class _CleanedJson:
+    """Cleans a JSON value from its start, as far as there is room for it in a record."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def of(self, value: Any, name: str = "") -> Any:
+        if self._room <= 0:
+            return None
+        if isinstance(value, dict):
+            return {self._text(key): self.of(each, key) for key, each in value.items() if self._room > 0}
+        if isinstance(value, list):
+            return [self.of(each, name) for each in value if self._room > 0]
+        if name and value not in (None, "", True, False) and _TELLING_MEMBER.fullmatch(name[:128]):
+            return self._text(REDACTED)
+        if isinstance(value, str):
+            return self._text(value)
+        self._room -= 8
+        return value
+
+    def _text(self, text: str) -> str:
+        self._room -= len(text) + 4
+        return redact(text)
 
 
 def shorten(text: str, limit: int = OBJECT_CHARS) -> str:

@@ -188,6 +188,9 @@ def _print(profile: Profile) -> None:
     print("\nnetwork")
     for line in _network_lines(profile):
         print(f"  {line}")
+    print("\nMCP servers")
+    for line in _server_lines(profile):
+        print(f"  {line}")
     print("\nlabels by path")
     for label in dict.fromkeys(rule.label.name for rule in profile.path_rules):
         count = sum(rule.label.name == label for rule in profile.path_rules)
@@ -201,6 +204,12 @@ def _print(profile: Profile) -> None:
     for rule in profile.rules:
         print(f"  {rule.effect:<5} {rule.id}: {_safe(rule.text)}")
     print("\nenvironment\n  " + " ".join(profile.environment.allow))
+
+
+def _server_lines(profile: Profile) -> list[str]:
+    from gmcp_sandbox.policy.mcpdescribe import describe_mcp
+
+    return [_safe(line) for line in describe_mcp(profile.mcp)]
 
 
 def _network_lines(profile: Profile) -> list[str]:

@@ -16,7 +16,7 @@ import msgspec
 
 from gmcp_sandbox.calls.canonical import CanonicalError, canonical
 from gmcp_sandbox.mcp.pins import INSTRUCTIONS, LONGEST_DEFINITION, MOST_TOOLS, PinFile, PinStore, digest_of
-from gmcp_sandbox.mcp.review import Listed, Reviewed, is_pinned, review
+from gmcp_sandbox.mcp.review import Listed, Reviewed, is_pinned, known_tool, review
 from gmcp_sandbox.pipeline.descriptions import ORDERS, Inspector, checked_schema, texts_of
 from gmcp_sandbox.pipeline.incoming import Incoming
 from gmcp_sandbox.policy.mcp import Mcp, McpServer
@@ -102,7 +102,7 @@ class Lists:
         reviewed = await self._reviewed(server, [each for each, _tool in listed], is_last=is_last)
         shown = []
         for (one, tool), result_of in zip(listed, reviewed, strict=True):
-            self._take(view, server, tool, result_of)
+            self._take(view, tool, result_of)
             if not view.known[one.name].stopped and self._granted[server.name](one.name):
                 shown.append(tool)
         view.is_whole = is_last
@@ -182,12 +182,10 @@ class Lists:
             if other.name != server.name
         }
 
-    def _take(self, view: View, server: McpServer, tool: dict[str, Any], one: Reviewed) -> None:
-        accepts_patterns = any(reason.startswith("its schema") for reason in one.accepted)
-        check, against = checked_schema(tool.get("inputSchema"), leave_out_patterns=accepts_patterns)
-        stopped = one.stopped or ((against,) if check is None else ())
-        view.known[one.listed.name] = KnownTool(check, stopped)
-        view.marks[one.listed.name] = (one.listed.digest, *stopped)
+    def _take(self, view: View, tool: dict[str, Any], one: Reviewed) -> None:
+        known = known_tool(tool, one.stopped, one.accepted)
+        view.known[one.listed.name] = known
+        view.marks[one.listed.name] = (one.listed.digest, *known.stopped)
 
     def _note(self, server: McpServer, one: Reviewed) -> None:
         mark = (server.name, one.listed.name, one.listed.digest)

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from gmcp_sandbox.mcp.pins import INSTRUCTIONS, MOST_TOOLS, Pin, PinFile, Waiting
 from gmcp_sandbox.pipeline.concealment import unveil
+from gmcp_sandbox.pipeline.descriptions import checked_schema
+from gmcp_sandbox.policy.toolbook import KnownTool
 
 CHANGED = "changed since it was approved"
 NEW = "new on a server that is known"
@@ -106,6 +109,22 @@ def _review_one(file: PinFile, one: Listed, *, first_use: bool, skeletons: Mappi
     elif not first_use and not reasons:
         reasons.append(UNAPPROVED)
     return Reviewed(one, tuple(dict.fromkeys(reasons)), is_first=not reasons)
+
+
+def pinned_tools(file: PinFile) -> dict[str, KnownTool]:
+    """Return what the layers would know of a server that lists exactly what is pinned or waits."""
+    found = {name: KnownTool(None, waiting.reasons) for name, waiting in file.waiting.items()}
+    for name, pin in file.pins.items():
+        if name not in file.waiting and name != INSTRUCTIONS:
+            found[name] = known_tool(msgspec.json.decode(pin.definition), (), pin.accepted)
+    return found
+
+
+def known_tool(tool: Mapping[str, Any], stopped: tuple[str, ...], accepted: tuple[str, ...]) -> KnownTool:
+    """Return what the layers know of a tool: a person who accepted its schema accepted what cannot be checked of it."""
+    accepts_patterns = any(reason.startswith("its schema") for reason in accepted)
+    check, against = checked_schema(tool.get("inputSchema"), leave_out_patterns=accepts_patterns)
+    return KnownTool(check, stopped or ((against,) if check is None else ()))
 
 
 def _same(before: Waiting | None, now: Waiting) -> Waiting:

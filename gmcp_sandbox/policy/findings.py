@@ -81,7 +81,7 @@ def _environment(profile: Profile, _home: str) -> Iterator[Finding]:
 
 
 def _leaks(profile: Profile, _home: str) -> Iterator[Finding]:
-    may_leave = profile.net is not None or any(Tool.MCP_CALL in one.tools for one in profile.capabilities)
+    may_leave = profile.net is not None or profile.mcp is not None
     reads_secrets = any(Tool.FS_READ in one.tools and "secret" in one.labels for one in profile.capabilities)
     is_ruled = any(rule.taint and "secret" in rule.taint for rule in profile.rules)
     if may_leave and reads_secrets and not is_ruled:
@@ -105,6 +105,17 @@ def _network(profile: Profile, _home: str) -> Iterator[Finding]:
         yield Finding("net.proxy_resolves", "the proxy alone decides which address a name leads to")
 
 
+def _servers(profile: Profile, _home: str) -> Iterator[Finding]:
+    for server in () if profile.mcp is None else profile.mcp.servers:
+        key = f"mcp.servers.{server.name}"
+        if server.where == "host" and server.command:
+            yield Finding(key, "runs on the host with all your rights", 'leave `where = "host"` out')
+        if "*" in server.flows_to and len(profile.mcp.servers if profile.mcp else ()) > 2:
+            yield Finding(key, "what it returns may go to every other server", "name them in `flows_to`")
+        if server.sampling and server.elicitation:
+            yield Finding(key, "it may ask the model and the user", "grant what it needs")
+
+
 def _rates(profile: Profile, _home: str) -> Iterator[Finding]:
     if not any(Tool.PROC_EXEC in rate.tools for rate in profile.rates):
         yield Finding("rates", "programs start without a rate")
@@ -117,5 +128,6 @@ _LOOKS: tuple[Callable[[Profile, str], Iterator[Finding]], ...] = (
     _environment,
     _leaks,
     _network,
+    _servers,
     _rates,
 )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.tools import MCP_TOOLS, Tool
 from gmcp_sandbox.calls.verdicts import Layer, Verdict
 from gmcp_sandbox.policy.approving import Grant, proposals
 from gmcp_sandbox.policy.network import HostRule, Network, Protocol
@@ -22,6 +22,22 @@ from gmcp_sandbox.policy.profile import Capability, Profile, Rule, Tier
 _PATHS = ("fs.", "proc.")
 _UNCOVERED = frozenset(f"trust.{word}" for word in ("no_network", "no_host", "port", "literal_address", "raw"))
 """A grant of the host would cover these."""
+
+
+_OF_SERVERS = {
+    "trust.no_tool": "tools",
+    "trust.no_resource": "resources",
+    "trust.no_prompt": "prompts",
+    "trust.not_granted": "",
+}
+"""What of a server would have to name it; empty: see `_ASKED`."""
+_ASKED = {
+    Tool.MCP_COMPLETE: "completion",
+    Tool.MCP_SAMPLE: "sampling",
+    Tool.MCP_ELICIT: "elicitation",
+    Tool.MCP_ROOTS: "roots",
+    Tool.MCP_LOG: "logging",
+}
 
 
 class Remedy(msgspec.Struct, frozen=True):
@@ -48,12 +64,30 @@ def _of_trust(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | No
         return Remedy(f'tier = "{tier.name.lower()}"', msgspec.structs.replace(profile, tier=tier))
     if verdict.reason in _UNCOVERED:
         return _of_host(verdict, call, profile)
-    if verdict.reason != "trust.no_capability":
+    if verdict.reason in _OF_SERVERS:
+        return _of_server(verdict, call, profile)
+    if verdict.reason != "trust.no_capability" or call.tool in MCP_TOOLS:
         return None
     objects = (_pattern(call),)
     capability = Capability((call.tool,), (call.label.name,), objects)
     text = _table("capabilities", tools=[call.tool.value], labels=[call.label.name], objects=list(objects))
     return Remedy(text, msgspec.structs.replace(profile, capabilities=(*profile.capabilities, capability)))
+
+
+def _of_server(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy | None:
+    """Grant one tool, resource or prompt of a server that there is, or what a server may ask for at all."""
+    name, _, rest = call.object.partition("/")
+    server = None if profile.mcp is None else profile.mcp.server(name)
+    if server is None or profile.mcp is None:
+        return None
+    part = _OF_SERVERS[verdict.reason] or _ASKED.get(call.tool, "")
+    if not part or "*" in rest:
+        return None
+    value: object = (*getattr(server, part), rest) if _OF_SERVERS[verdict.reason] else True
+    changed = msgspec.structs.replace(server, **{part: value})
+    servers = tuple(changed if each.name == name else each for each in profile.mcp.servers)
+    mcp = msgspec.structs.replace(profile.mcp, servers=servers)
+    return Remedy(f"[mcp.servers.{name}]\n{part} = {_toml(value)}", msgspec.structs.replace(profile, mcp=mcp))
 
 
 def _of_host(verdict: Verdict, call: ToolCall, profile: Profile) -> Remedy:
