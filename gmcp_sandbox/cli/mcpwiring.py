@@ -30,7 +30,7 @@ from gmcp_sandbox.net.types import DialError, Target
 from gmcp_sandbox.policy.addresses import parse_address
 from gmcp_sandbox.policy.credentialtext import filled
 from gmcp_sandbox.policy.hostrules import HostRules
-from gmcp_sandbox.policy.network import HostRule, Network
+from gmcp_sandbox.policy.network import MCP_HOST, MCP_PORT, HostRule, Network
 from gmcp_sandbox.proc.confine import DieWithParent
 from gmcp_sandbox.proc.plan import Stage
 
@@ -74,7 +74,7 @@ def build_gateway(
     secrets = {name: tuple(found.values()) for name, found in values.items()}
     judge = Governor(monitor, mcp, PinStore(StateDir.open().pins()), secrets=secrets, clock=time.time_ns, explain=profile.explain is not None)
     programs = {server.name: _program(server, values[server.name], agent) for server in mcp.servers if server.command}
-    setup = Setup(tuple(_told(server, values[server.name]) for server in mcp.servers))
+    setup = Setup(tuple(_told(server, values[server.name]) for server in mcp.servers), hosts=(MCP_HOST, f"{MCP_HOST}:{MCP_PORT}"))
     worker = Program((sys.executable, *_PYTHON, "gmcp_sandbox.cli.mcpworker"), _environment(), "/")
     processes = Processes(line, programs, audit.event)
     return Gateway(setup, worker, processes, judge, _Connections(mcp), audit.event)

@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
@@ -113,11 +114,10 @@ class Conversation:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                while (message := await self._client.receive()) is not None:
-                    await self._from_client(message)
+                with contextlib.suppress(EndLost):
+                    while (message := await self._client.receive()) is not None:
+                        await self._from_client(message)
                 nursery.cancel_scope.cancel()
-        except EndLost:
-            pass
         finally:
             with trio.CancelScope(shield=True):
                 if self._server is not None:
@@ -309,19 +309,23 @@ class Conversation:
 
     async def _hear(self, server: End) -> None:
         """Take what the server says, until it ends."""
-        while (message := await server.receive()) is not None and self._broken < _MOST_BROKEN:
-            if isinstance(message, Broken):
-                self._mourn(message)
-            elif isinstance(message, Request):
-                await self._asked(server, message)
-            elif isinstance(message, Notification):
-                await self._pass_down(message)
-            elif type(message.id) is int and (call := self._calls.get(message.id)) is not None:
-                call.finish(message)
+        with contextlib.suppress(EndLost):  # of the client's; `run` notices
+            while (message := await server.receive()) is not None and self._broken < _MOST_BROKEN:
+                await self._from_server(server, message)
         self._server = None
         for call in self._calls.values():
             call.finish(call.answer or failure(None, FAILED, f"gmcp-sandbox: {self._at.server} has ended"))
         await server.aclose()
+
+    async def _from_server(self, server: End, message: Message | Broken) -> None:
+        if isinstance(message, Broken):
+            self._mourn(message)
+        elif isinstance(message, Request):
+            await self._asked(server, message)
+        elif isinstance(message, Notification):
+            await self._pass_down(message)
+        elif type(message.id) is int and (call := self._calls.get(message.id)) is not None:
+            call.finish(message)
 
     def _mourn(self, broken: Broken) -> None:
         """End the call that something broken was the answer to, as far as one can tell."""

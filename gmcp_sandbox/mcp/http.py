@@ -1,4 +1,4 @@
-"""HTTP/1.1 with one client over one connection (h11), bounded, as ASGI applications and bare lines want it.
+"""HTTP/1.1 with one client over one connection (h11), bounded.
 
 Guarantees:
 - A request's head has at most `_HEAD_BYTES`, its body as many bytes as its reader allows.
@@ -8,7 +8,6 @@ Guarantees:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import h11
@@ -22,10 +21,7 @@ _HEAD_BYTES: Final = 32 << 10
 _PIECE: Final = 128 << 10
 _IDLE_SECONDS: Final = 600.0
 _REQUEST_SECONDS: Final = 60.0
-App = Callable[
-    [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
-]
-"""An ASGI application (https://asgi.readthedocs.io)."""
+_TEXT: Final = "text/plain; charset=utf-8"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -55,12 +51,11 @@ class TooLong(Exception):
 
 
 class Connection:
-    """One client's. Use as: `next`, then `body` or `drop`, then one of the answers; again."""
+    """One client's. Use as: `next`, `body`, then one of the answers; again."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
-        self._over = trio.Event()
 
     async def next(self) -> Asked | None:
         """Return the next request; None at the end, or when nothing comes that is one. Raises EndLost."""
@@ -72,7 +67,7 @@ class Connection:
             try:
                 event = await self._event()
             except h11.RemoteProtocolError as error:
-                await self._refuse(error)
+                await self.refuse(error.error_status_hint, b"gmcp-sandbox: no HTTP request\n", _TEXT)
                 return None
             if isinstance(event, h11.Request):
                 return Asked(event.method.decode("ascii"), event.target.decode("latin-1"), tuple(event.headers))
@@ -92,7 +87,7 @@ class Connection:
             return bytes(parts)
         raise EndLost
 
-    async def answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8", **headers: str) -> None:
+    async def answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         """Give a whole answer. Raises EndLost."""
         fields = [("content-type", kind), ("content-length", str(len(body)))]
         fields += [(name.replace("_", "-"), value) for name, value in headers.items()]
@@ -100,59 +95,43 @@ class Connection:
         await self._say(h11.Data(data=body))
         await self._say(h11.EndOfMessage())
 
+    async def refuse(self, status: int, body: bytes, kind: str, **headers: str) -> None:
+        """Give an answer after which the connection ends, because the rest of the request is not read. Raises EndLost."""
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self.answer(status, body, kind, connection="close", **headers)
+        else:
+            raise EndLost
+
     async def switch(self, protocol: str) -> bytes:
         """Give the connection over to another protocol; return what came for it already. Raises EndLost."""
         headers = [("connection", "Upgrade"), ("upgrade", protocol)]
         await self._say(h11.InformationalResponse(status_code=101, headers=headers))
         return self._http.trailing_data[0]
 
-    async def serve(self, app: App, asked: Asked, body: bytes) -> None:
-        """Have an ASGI application answer. Raises EndLost."""
-        self._over = trio.Event()
-        received = False
+    async def begin(self, status: int, kind: str, **headers: str) -> None:
+        """Begin an answer of unknown length. Raises EndLost."""
+        fields = [("content-type", kind), ("cache-control", "no-cache, no-transform")]
+        fields += [(name.replace("_", "-"), value) for name, value in headers.items()]
+        await self._say(h11.Response(status_code=status, headers=fields))
 
-        async def receive() -> dict[str, Any]:
-            nonlocal received
-            if not received:
-                received = True
-                return {"type": "http.request", "body": body, "more_body": False}
-            await self._end_of_client()
-            return {"type": "http.disconnect"}
+    async def piece(self, data: bytes) -> None:
+        """Go on with an answer. Raises EndLost."""
+        await self._say(h11.Data(data=data))
 
-        async def send(event: Any) -> None:
-            if event["type"] == "http.response.start":
-                headers = [(name, value) for name, value in event["headers"] if name.lower() != b"connection"]
-                await self._say(h11.Response(status_code=event["status"], headers=headers))
-            else:
-                if event.get("body"):
-                    await self._say(h11.Data(data=event["body"]))
-                if not event.get("more_body"):
-                    await self._say(h11.EndOfMessage())
-                    self._over.set()
+    async def finish(self) -> None:
+        """End an answer. Raises EndLost."""
+        await self._say(h11.EndOfMessage())
 
-        try:
-            await app(_scope(asked), receive, send)
-        finally:
-            self._over.set()
-
-    async def _end_of_client(self) -> None:
-        """Wait until the client has gone, or has had its answer."""
-        async with trio.open_nursery() as nursery:
-
-            async def watch() -> None:
-                while len(self._http.trailing_data[0]) < _PIECE:
-                    try:
-                        data = await self._stream.receive_some(_PIECE)
-                    except (trio.BrokenResourceError, trio.ClosedResourceError):
-                        data = b""
-                    if not data:
-                        nursery.cancel_scope.cancel()
-                        return
-                    self._http.receive_data(data)
-
-            nursery.start_soon(watch)
-            await self._over.wait()
-            nursery.cancel_scope.cancel()
+    async def gone(self) -> None:
+        """Wait until the client has gone; what it sends meanwhile is kept, up to a bound."""
+        while len(self._http.trailing_data[0]) < _PIECE:
+            try:
+                data = await self._stream.receive_some(_PIECE)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            if not data:
+                return
+            self._http.receive_data(data)
 
     async def _event(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -171,24 +150,3 @@ class Connection:
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError, h11.LocalProtocolError):
             raise EndLost from None
-
-    async def _refuse(self, error: h11.RemoteProtocolError) -> None:
-        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self.answer(error.error_status_hint, b"gmcp-sandbox: no HTTP request\n", connection="close")
-
-
-def _scope(asked: Asked) -> dict[str, Any]:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": asked.method,
-        "scheme": "http",
-        "path": asked.path,
-        "raw_path": asked.path.encode("latin-1"),
-        "query_string": b"",
-        "root_path": "",
-        "headers": list(asked.headers),
-        "client": None,
-        "server": None,
-    }

@@ -93,10 +93,13 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
     """The first frame.
 
     Attributes:
+        hosts: By what names clients call the endpoint.
+        origins: Of web pages that may call it.
         token: What a client has to show; None where the channel says who it is.
     """
 
     servers: tuple[Server, ...]
+    hosts: tuple[str, ...]
     token: str | None = None
     origins: tuple[str, ...] = ()
 

@@ -52,6 +52,7 @@ class _Running:
         self.started = trio.Event()
         self.ended = trio.Event()
         self.pipes: tuple[int, ...] = ()
+        self.said = ""
 
 
 class Processes:
@@ -67,8 +68,6 @@ class Processes:
         self._starts: dict[At, int] = {}
         self._last = 0
         self._nursery: trio.Nursery | None = None
-        self.last_words = ""
-        """What the program that ended last said on its standard error."""
 
     async def serve(self) -> None:
         """Serve until cancelled. Raises HostError when the starter is gone, AuditError."""
@@ -96,7 +95,7 @@ class Processes:
         del self._running[report.ticket]
         running.started.set()
         running.ended.set()
-        self.last_words = report.said
+        running.said = report.said
         if running.name:
             code = os.waitstatus_to_exitcode(report.status)
             self._event("mcp_server_ended", server=running.name, status=code, said=report.said[-1000:])
@@ -147,6 +146,15 @@ class Processes:
                 send_packet(self._line, Stop(ticket))
             except OSError:
                 pass  # then the starter is gone, and its programs with it
+
+    async def last_words(self, ticket: int) -> str:
+        """Wait for the end of a program that was stopped; return what it said on its standard error."""
+        running = self._running.get(ticket)
+        if running is None:
+            return ""
+        with trio.move_on_after(_LAST_SECONDS):
+            await running.ended.wait()
+        return running.said
 
     async def close(self) -> None:
         """End all programs, and the starter."""

@@ -23,12 +23,11 @@ import msgspec
 import trio
 
 from gmcp_sandbox.mcp.answers import Answer, At, Judge, Pass, Replace
-from gmcp_sandbox.mcp.frames import Frames, LineError, receive_packet, send_packet
+from gmcp_sandbox.mcp.frames import Frames, LineError, send_packet
 from gmcp_sandbox.mcp.line import (
     Ask,
     Begun,
     Cannot,
-    FromSupervisor,
     FromWorker,
     Handed,
     Over,
@@ -123,7 +122,8 @@ class Gateway:
             worker, self._worker = self._worker, None
             if worker is not None:
                 worker.close()
-        self._event("mcp_worker_ended", why=fault[:2000], said=self._processes.last_words[-2000:])
+        said = await self._processes.last_words(worker.ticket) if worker is not None else ""
+        self._event("mcp_worker_ended", why=fault[:2000], said=said[-2000:])
         self._drop()
 
     def _drop(self) -> None:
@@ -142,7 +142,7 @@ class _Worker:
         self._servers = {server.name: server for server in setup.servers}
         self._places = trio.Semaphore(MOST_QUESTIONS)
         self._processes = gateway._processes
-        self._ticket = 0
+        self.ticket = 0
         self._is_ready = False
         self._sessions: dict[int, At] = {}
         self._ways: dict[int, int] = {}
@@ -154,7 +154,7 @@ class _Worker:
 
     async def run(self, program: Program, waiting: deque[tuple[Handed, tuple[socket.socket, ...]]]) -> None:
         """Raises LineError, CannotStart, AuditError."""
-        self._ticket, _ = await self._processes.start(program, fds=(self._theirs.fileno(), self._their_door.fileno()))
+        self.ticket, _ = await self._processes.start(program, fds=(self._theirs.fileno(), self._their_door.fileno()))
         self._theirs.close()
         self._their_door.close()
         await self._frames.send(self._setup)
@@ -192,7 +192,7 @@ class _Worker:
         self._frames.close()
         for sock in (self._door, self._theirs, self._their_door):
             sock.close()
-        for ticket in (self._ticket, *self._ways.values()):
+        for ticket in (self.ticket, *self._ways.values()):
             if ticket:
                 self._processes.stop(ticket)
         for at in self._sessions.values():

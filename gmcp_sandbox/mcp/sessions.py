@@ -43,14 +43,18 @@ class Sessions:
         self._sessions: dict[int, _Session] = {}
         self._last = 0
 
-    async def converse(self, name: str, client: End, by: Literal["http", "lines"]) -> None:
-        """Lead a client's session to its end. Raises NoRoom."""
+    async def converse(
+        self, name: str, client: End, by: Literal["http", "lines"], began: trio.Event | None = None
+    ) -> None:
+        """Lead a client's session to its end; `began` is set when there is room for it. Raises NoRoom."""
         server = self.servers[name]
         self._make_room(server)
         self._last += 1
         at = At(self._last, name)
         session = self._sessions[at.session] = _Session(at)
         self._supervisor.began(at, by)
+        if began is not None:
+            began.set()
         try:
             with session.scope:
                 async with trio.open_nursery() as nursery:

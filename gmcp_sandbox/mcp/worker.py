@@ -14,18 +14,19 @@ Order of a start:
 from __future__ import annotations
 
 import socket
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
 import trio
 
 from gmcp_sandbox.mcp.asking import Supervisor
+from gmcp_sandbox.mcp.endpoint import Endpoint, Refused, Rules
 from gmcp_sandbox.mcp.ends import EndLost, Lines
 from gmcp_sandbox.mcp.frames import Frames, LineError
-from gmcp_sandbox.mcp.http import Connection
 from gmcp_sandbox.mcp.line import FromSupervisor, Handed, Ready, Setup, Told
 from gmcp_sandbox.mcp.messages import failure
+from gmcp_sandbox.mcp.posts import HttpSession
 from gmcp_sandbox.mcp.sessions import NoRoom, Sessions
 
 FRAMES_FD: Final = 3
@@ -67,11 +68,14 @@ class Clients:
         self._count = 0
         self._sessions: Sessions | None = None
         self._supervisor: Supervisor | None = None
+        self._endpoint: Endpoint | None = None
 
     async def prepare(self, supervisor: Supervisor) -> None:
         """Be ready for clients."""
         self._supervisor = supervisor
         self._sessions = Sessions(self._setup.servers, supervisor)
+        rules = Rules(self._setup.hosts, self._setup.origins, self._setup.token)
+        self._endpoint = Endpoint(self._sessions.servers, rules, self._begin, self.converse)
 
     def take(self, handed: Handed, fds: tuple[int, ...]) -> None:
         """Serve a connection; a socket, or pipes from and to a client."""
@@ -96,26 +100,41 @@ class Clients:
         except LineError:
             raise
         except Exception as fault:  # noqa: BLE001 - the documented boundary: what hostile bytes break is their own session
-            self._supervisor.say(
-                Told("mcp_broken", handed.server, f"a bug of ours: {type(fault).__name__}: {fault}"[:500])
-            )
+            self._bug(handed.server, fault)
 
     async def _talk(self, handed: Handed, stream: Any) -> None:
         if handed.kind == "lines":
             await self.converse(handed.server, stream)
         else:
-            await self._serve_http(Connection(stream), stream)
+            assert self._endpoint is not None
+            await self._endpoint.serve(stream)
 
-    async def _serve_http(self, connection: Connection, stream: Any) -> None:
+    async def _begin(self, name: str, session: HttpSession) -> None:
+        """Begin a conversation, which goes on beside. Raises Refused: there is no room for it."""
+        began = trio.Event()
+        self._nursery.start_soon(self._lead, name, session, began)
+        await began.wait()
+        if session.is_over.is_set():
+            raise Refused(503, "too many sessions of this server")
+
+    async def _lead(self, name: str, session: HttpSession, began: trio.Event) -> None:
         assert self._sessions is not None
-        while (asked := await connection.next()) is not None:
-            name = asked.path.strip("/")
-            if name not in self._sessions.servers:
-                await connection.answer(404, b"gmcp-sandbox: the profile has no such MCP server\n")
-            elif asked.header(b"upgrade") == "mcp-lines":
-                await connection.body(0)
-                await self.converse(name, _Continued(stream, await connection.switch("mcp-lines")))
-                return
+        try:
+            await self._sessions.converse(name, session, "http", began)
+        except NoRoom:
+            session.is_over.set()
+        except LineError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the documented boundary, as below
+            self._bug(name, fault)
+        finally:
+            await session.aclose()
+            began.set()
+
+    def _bug(self, name: str, fault: Exception) -> None:
+        assert self._supervisor is not None
+        what = "".join(traceback.format_exception(fault))[-2000:]
+        self._supervisor.say(Told("mcp_broken", name, f"a bug of ours: {what}"))
 
     async def converse(self, name: str, stream: Any) -> None:
         """Serve a client that speaks bare lines. Raises EndLost."""
@@ -130,18 +149,3 @@ class Clients:
         except NoRoom:
             await client.send(failure(None, -32000, f"gmcp-sandbox: too many sessions of {name}"))
 
-
-class _Continued:
-    """A stream of which some was read before."""
-
-    def __init__(self, stream: Any, first: bytes) -> None:
-        self._stream = stream
-        self._first = first
-        self.send_all = stream.send_all
-        self.aclose = stream.aclose
-
-    async def receive_some(self, most: int) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        return await self._stream.receive_some(most)  # type: ignore[no-any-return]

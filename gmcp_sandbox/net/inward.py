@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from gmcp_sandbox.net.types import Closing, Converse, Dialled, Dialer, HandOff, Moved, Target
+from gmcp_sandbox.net.types import Closing, Converse, Dialer, Dialled, HandOff, Moved, Target
 
 Door = Callable[[], socket.socket]
 """Returns our end of a new connection to what stands behind a name."""
