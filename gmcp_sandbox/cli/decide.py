@@ -21,6 +21,7 @@ import msgspec
 
 from gmcp_sandbox.calls.arguments import ARGUMENTS, Arguments, FsCreate, FsRename
 from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.canonical import CanonicalError, canonical, parse_object
 from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TAINTS, TOOL, Label, highest, is_taint
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
@@ -55,6 +56,10 @@ _USUAL: dict[Tool, dict[str, str]] = {
     Tool.MCP_CALL: {"arguments": "{}"},
     Tool.MCP_LIST: {"what": "tools"},
     Tool.MCP_PROMPT: {"arguments": "{}"},
+    Tool.MCP_SAMPLE: {"stage": "request"},
+    Tool.MCP_ELICIT: {"stage": "request"},
+    Tool.MCP_ROOTS: {"stage": "request"},
+    Tool.MCP_LOG: {"op": "message"},
 }
 """Arguments that a question may leave out."""
 _LISTS = frozenset({"argv", "headers"})
@@ -202,6 +207,8 @@ def _arguments(tool: Tool, object: str, values: dict[str, object]) -> Arguments:
     known = {field.name for field in msgspec.structs.fields(kind)}
     if "server" in known:
         values.setdefault("server", object.partition("/")[0])
+    if "arguments" in known:
+        values["arguments"] = _canonical(str(values.get("arguments", "{}")))
     if "mode" in values:
         values["mode"] = _octal(str(values["mode"]))
     try:
@@ -212,6 +219,13 @@ def _arguments(tool: Tool, object: str, values: dict[str, object]) -> Arguments:
             f"wrong arguments for {tool}: {cause}",
             hint=f"{tool} knows {', '.join(sorted(known)) or 'no arguments'}; gmcp-sandbox tools --schema {tool}",
         ) from None
+
+
+def _canonical(text: str) -> str:
+    try:
+        return canonical(parse_object(text))
+    except CanonicalError as error:
+        raise UsageError(f"arguments= is no JSON object: {error}") from None
 
 
 def _octal(text: str) -> int:

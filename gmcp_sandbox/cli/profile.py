@@ -15,7 +15,7 @@ from gmcp_sandbox.errors import ProfileError
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
-    from gmcp_sandbox.policy.profile import Profile
+    from gmcp_sandbox.policy.profile import Profile, RateLimit
 
 CLEAN, FINDINGS = 0, 1
 
@@ -175,12 +175,7 @@ def _print(profile: Profile) -> None:
     print(f"profile      {profile.name} ({profile.digest[:16]})\ntier         {profile.tier.name.lower()}")
     print(f"toolchains   {'shown' if profile.toolchains else 'not shown'}")
     print(f"home         {'kept' if profile.persist_home else 'gone with the session'}")
-    print("\nview")
-    for mount in profile.mounts:
-        right = "exec" if mount.executable else "-"
-        print(f"  {mount.mode:<8} {mount.label.name:<10} {right:<5} {_safe(mount.path)}")
-    for name in profile.home_files:
-        print(f"  {'ro':<8} {'private':<10} {'-':<5} ~/{_safe(name)}")
+    _print_view(profile)
     print("\ngranted")
     for capability in profile.capabilities:
         objects = "" if capability.objects is None else " under " + " ".join(map(_safe, capability.objects))
@@ -197,13 +192,26 @@ def _print(profile: Profile) -> None:
         print(f"  {label:<10} {count} globs")
     print("\nrates")
     for rate in profile.rates:
-        hosts = "" if rate.hosts is None else " to " + " ".join(map(_safe, rate.hosts))
-        tools = "" if rate.server is None else f" of {rate.server}: {' '.join(map(_safe, rate.names or ('*',)))}"
-        print(f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{hosts}{tools}")
+        print(f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{_subject(rate)}")
     print("\nprinciples")
     for rule in profile.rules:
         print(f"  {rule.effect:<5} {rule.id}: {_safe(rule.text)}")
     print("\nenvironment\n  " + " ".join(profile.environment.allow))
+
+
+def _print_view(profile: Profile) -> None:
+    print("\nview")
+    for mount in profile.mounts:
+        right = "exec" if mount.executable else "-"
+        print(f"  {mount.mode:<8} {mount.label.name:<10} {right:<5} {_safe(mount.path)}")
+    for name in profile.home_files:
+        print(f"  {'ro':<8} {'private':<10} {'-':<5} ~/{_safe(name)}")
+
+
+def _subject(rate: RateLimit) -> str:
+    if rate.server is not None:
+        return f" of {rate.server}: {' '.join(map(_safe, rate.names or ('*',)))}"
+    return "" if rate.hosts is None else " to " + " ".join(map(_safe, rate.hosts))
 
 
 def _server_lines(profile: Profile) -> list[str]:

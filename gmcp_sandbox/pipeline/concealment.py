@@ -26,6 +26,7 @@ _FLAG = "\U0001f3f4"
 _DISGUISE = re.compile(
     f"(?<=[!-~])[{_INVISIBLE}{_JOINERS}](?=[!-~])|[{_REORDERING}]|(?<![{_FLAG}{_TAGS}])[{_TAGS}]{{2,}}|[{_SELECTORS}]{{3,}}"
 )
+_NEVER_SEEN = re.compile(f"[{_INVISIBLE}{_REORDERING}]|(?<![{_FLAG}{_TAGS}])[{_TAGS}]")
 _OTHER = "\u0370-\u03ff\u0400-\u052f\u13a0-\u13ff"
 """Greek, Cyrillic, Cherokee."""
 _PAIR = re.compile(f"[A-Za-z][{_OTHER}]|[{_OTHER}][A-Za-z]")
@@ -43,6 +44,12 @@ _LOOKALIKES = str.maketrans(
 def is_concealed(text: str) -> bool:
     """True when the text holds what cannot be seen, or reorders what is."""
     return not text.isascii() and _DISGUISE.search(text) is not None
+
+
+def has_unseen(text: str) -> bool:
+    """True when the text holds any character that nobody sees, disguise or not; joiners in emoji are seen by what they
+    do."""
+    return not text.isascii() and (_DISGUISE.search(text) or _NEVER_SEEN.search(text)) is not None
 
 
 def revealed(text: str) -> str:

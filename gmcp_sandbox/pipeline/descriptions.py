@@ -15,7 +15,7 @@ from typing import Any
 
 import re2
 
-from gmcp_sandbox.pipeline.concealment import is_concealed, is_mixed
+from gmcp_sandbox.pipeline.concealment import has_unseen, is_mixed
 from gmcp_sandbox.pipeline.patterns import Category
 from gmcp_sandbox.pipeline.scan import Budget, ScanError, Scanner
 from gmcp_sandbox.pipeline.toolschema import Check, SchemaFault, compile_schema
@@ -71,7 +71,7 @@ class Inspector:
         """
         texts = texts_of(definition)
         found = [ODD_NAME] if _NAME.fullmatch(name) is None else []
-        if any(is_concealed(text) or is_mixed(text) or _CONTROL.search(text) for text in texts):
+        if any(has_unseen(text) or is_mixed(text) or _CONTROL.search(text) for text in texts):
             found.append(HIDDEN)
         found += self.of_text("\n".join(texts))
         found += _mentions("\n".join(texts), others)

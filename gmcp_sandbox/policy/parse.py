@@ -198,7 +198,7 @@ class Draft:
             path_rules=tuple(self._paths),
             capabilities=tuple(self._capabilities),
             rates=(*self._rates, *dns, *mcp_rates_of(mcp)),
-            rules=tuple(({rule.id: rule for rule in flow_rules(mcp)} | self._rules).values()),
+            rules=tuple(({**self._rules, **{rule.id: rule for rule in flow_rules(mcp)}} | self._rules).values()),
             environment=Environment(tuple(self._lists["environment.allow"]), self._set),
             limits=Limits(**self._tables["limits"]),
             probe=probe_of(source, self._tables["probe"]),

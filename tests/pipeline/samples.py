@@ -45,7 +45,6 @@ CAPABILITIES = (
     Capability((Tool.FS_STAT,), ("secret",), ("/w/**",)),
     Capability(FS_CHANGES, ("workspace", "scratch")),
     Capability((Tool.PROC_EXEC,), ("system", "workspace")),
-    Capability((Tool.MCP_CALL,), ("tool",), ("files/*",)),
 )
 NETWORK_SECTION = Network((HostRule(("*.example.com", "example.com"), ((80, 80), (443, 443))),))
 

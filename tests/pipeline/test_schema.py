@@ -135,7 +135,7 @@ def test_a_malformed_object_is_denied():
 
 
 def test_ordinary_calls_pass():
-    for asked in (STAT, exec_of("sh", "-c", "true"), connect("example.com"), mcp('{"path": "a"}')):
+    for asked in (STAT, exec_of("sh", "-c", "true"), connect("example.com"), mcp('{"path":"a"}')):
         assert reason(asked) == "schema.ok"
 
 

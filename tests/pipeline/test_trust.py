@@ -97,11 +97,9 @@ def test_a_host_has_the_label_of_hosts():
     assert reason(call(asked.tool, asked.object, asked.args, WORKSPACE)) != "trust.ok"
 
 
-def test_mcp_tools_match_from_the_server_on():
-    assert reason(mcp("{}", "files/read")) == "trust.ok"
-    assert reason(mcp("{}", "other/files/read")) == "trust.no_capability"
-    star = (Capability((Tool.MCP_CALL,), ("tool",), ("*",)),)
-    assert reason(mcp("{}", "other/files/read"), capabilities=star) == "trust.ok"
+def test_mcp_is_granted_by_its_own_section_alone():
+    everything = (Capability((Tool.MCP_CALL,), ("tool",), ("**",)),)
+    assert reason(mcp("{}", "files/read"), capabilities=everything) == "trust.no_mcp"
 
 
 def test_tiers_order_what_can_be_done():
