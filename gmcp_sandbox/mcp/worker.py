@@ -27,7 +27,7 @@ from gmcp_sandbox.mcp.frames import Frames, LineError
 from gmcp_sandbox.mcp.line import FromSupervisor, Handed, Ready, Setup, Told
 from gmcp_sandbox.mcp.messages import failure
 from gmcp_sandbox.mcp.posts import HttpSession
-from gmcp_sandbox.mcp.sessions import NoRoom, Sessions
+from gmcp_sandbox.mcp.sessions import NoRoom, Remote, Sessions
 
 FRAMES_FD: Final = 3
 DOOR_FD: Final = 4
@@ -73,7 +73,7 @@ class Clients:
     async def prepare(self, supervisor: Supervisor) -> None:
         """Be ready for clients."""
         self._supervisor = supervisor
-        self._sessions = Sessions(self._setup.servers, supervisor)
+        self._sessions = Sessions(self._setup.servers, supervisor, await _remote(self._setup))
         rules = Rules(self._setup.hosts, self._setup.origins, self._setup.token)
         self._endpoint = Endpoint(self._sessions.servers, rules, self._begin, self.converse)
 
@@ -149,3 +149,16 @@ class Clients:
         except NoRoom:
             await client.send(failure(None, -32000, f"gmcp-sandbox: too many sessions of {name}"))
 
+
+
+async def _remote(setup: Setup) -> Remote | None:
+    """Return what speaks with servers that have a URL; None when there are none."""
+    if all(server.url is None for server in setup.servers):
+        return None
+    import ssl
+
+    from gmcp_sandbox.mcp.remote import opener, rehearse
+
+    trust = ssl.create_default_context()
+    await rehearse(trust)
+    return opener(trust)
