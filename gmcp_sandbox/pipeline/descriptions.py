@@ -27,7 +27,7 @@ CREDENTIALS = "speaks of files with credentials"
 ODD_NAME = "an unusual name"
 _MENTIONED = 8
 _NAME = re.compile(r"[A-Za-z0-9_./-]{1,128}", re.ASCII)
-_WORD = re.compile(r"[A-Za-z0-9_.-]{4,128}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ue000-\uf8ff]")
 _BUDGET = Budget(runs=256, decoded_bytes=256 << 10, shortest=24, is_bulk=False)
 _ORDERING = frozenset({Category.OVERRIDE, Category.AUTHORITY, Category.ENCODED, Category.REVERSE_SHELL})

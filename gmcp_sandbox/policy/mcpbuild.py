@@ -178,9 +178,6 @@ def _check_credentials(builder: Builder, table: ServerTable, key: Key) -> None:
     for name in sorted(used - table.credentials.keys()):
         hint = suggest(name, table.credentials) if table.credentials else f'{name} = "env:…" or "file:/…"'
         raise builder.fault(f"`credentials.{name}` is missing", (*key, "credentials"), hint=hint)
-    for name in sorted(table.credentials.keys() - used):
-        hint = f"write ${{credential:{name}}} where it belongs: env, headers, args or url"
-        raise builder.fault(f"the credential {name!r} is used nowhere", (*key, "credentials", name), hint=hint)
     for part, values in (("env", table.env), ("headers", table.headers)):
         telling = first_secret(values.items())
         if telling is not None:
@@ -192,6 +189,9 @@ def _check_credentials(builder: Builder, table: ServerTable, key: Key) -> None:
     ):
         if is_secret:
             raise builder.fault("a credential does not belong into a profile", (*key, part), hint=_ELSEWHERE)
+    for name in sorted(table.credentials.keys() - used):
+        hint = f"write ${{credential:{name}}} where it belongs: env, headers, args or url"
+        raise builder.fault(f"the credential {name!r} is used nowhere", (*key, "credentials", name), hint=hint)
 
 
 def _url(builder: Builder, table: ServerTable, key: Key) -> str:
