@@ -56,7 +56,11 @@ def register(subparsers: Subparsers) -> None:
         help="open a port of the sandbox on the host's loopback (repeatable)",
     )
     parser.add_argument(
-        "--env", metavar="NAME", action="append", default=[], help="give the agent this variable, too (repeatable)"
+        "--env",
+        metavar="NAME[=OURS]",
+        action="append",
+        default=[],
+        help="give the agent this variable, too, with the value that it, or the one named OURS, has here (repeatable)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print view, grants and set-up; run nothing")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="agent.py|PROGRAM [ARG…]")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
 
-PARTS = ("mcpimport", "mcplist", "mcpapprove")
+PARTS = ("mcpimport", "mcplist", "mcpapprove", "mcpserve")
 """Modules of this package with an `add`, one for each family of commands."""
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.mcp.governor import Governor
 from gmcp_sandbox.mcp.line import Server, Setup
@@ -59,22 +61,50 @@ _PASSED: Final = (
 _PORTS: Final = {"http": 80, "https": 443}
 
 
+class Callers(msgspec.Struct, frozen=True):
+    """How clients may call the HTTP endpoint; see `mcp.endpoint.Rules`."""
+
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    token: str | None = None
+
+
+INSIDE: Final = Callers((MCP_HOST, f"{MCP_HOST}:{MCP_PORT}"))
+"""A session's own agent: whoever reaches the name is it."""
+
+
 def start_starter() -> socket.socket:
     """Fork the starter; return our end of the line to it."""
     return fork_starter(lambda: DieWithParent().apply(Stage(root=b"/")))
 
 
 def build_gateway(
-    profile: Profile, line: socket.socket, monitor: Monitor, audit: AuditWriter, agent: str
+    profile: Profile, line: socket.socket, monitor: Monitor, audit: AuditWriter, clients: tuple[str, Callers]
 ) -> Gateway:
-    """Build the gateway. Raises ProfileError: a credential cannot be had."""
+    """Build the gateway.
+
+    Args:
+        clients: Their name in records, and how they may come.
+
+    Raises:
+        ProfileError: A credential cannot be had.
+    """
+    agent, callers = clients
     mcp = profile.mcp
     assert mcp is not None
     values = {server.name: _credentials(server) for server in mcp.servers}
     secrets = {name: tuple(found.values()) for name, found in values.items()}
-    judge = Governor(monitor, mcp, PinStore(StateDir.open().pins()), secrets=secrets, clock=time.time_ns, explain=profile.explain is not None)
+    judge = Governor(
+        monitor,
+        mcp,
+        PinStore(StateDir.open().pins()),
+        secrets=secrets,
+        clock=time.time_ns,
+        explain=profile.explain is not None,
+    )
     programs = {server.name: _program(server, values[server.name], agent) for server in mcp.servers if server.command}
-    setup = Setup(tuple(_told(server, values[server.name]) for server in mcp.servers), hosts=(MCP_HOST, f"{MCP_HOST}:{MCP_PORT}"))
+    told = tuple(_told(server, values[server.name]) for server in mcp.servers)
+    setup = Setup(told, callers.hosts, callers.token, callers.origins)
     worker = Program((sys.executable, *_PYTHON, "gmcp_sandbox.cli.mcpworker"), _environment(), "/")
     processes = Processes(line, programs, audit.event)
     return Gateway(setup, worker, processes, judge, _Connections(mcp), audit.event)
@@ -101,13 +131,16 @@ def _credentials(server: McpServer) -> dict[str, str]:
 def _program(server: McpServer, values: Mapping[str, str], agent: str) -> Program:
     command = tuple(filled(word, values) for word in server.command)
     own = {name: filled(value, values) for name, value in server.env}
-    directory = server.workspace or tempfile.mkdtemp(prefix="gmcp-mcp-")
     if server.where == "host":
-        return Program(command, _environment() | own, directory, server.restarts)
-    passed = [word for name in own for word in ("--env", name)]
+        return Program(command, _environment() | own, server.workspace or os.getcwd(), server.restarts)
+    directory = server.workspace or tempfile.mkdtemp(prefix="gmcp-mcp-")
+    # Under other names, so that they change nothing for the program that makes the sandbox.
+    ours = {f"GMCP_SERVER_{number}": value for number, value in enumerate(own.values())}
+    passed = [word for name, our in zip(own, ours, strict=True) for word in ("--env", f"{name}={our}")]
     sandbox = (sys.executable, *_PYTHON, "gmcp_sandbox", "exec", "-p", server.profile, "-w", directory, "--share")
     name = ("--name", f"{agent}-mcp-{server.name}")
-    return Program((*sandbox, *name, *passed, "--", *command), _environment() | own, directory, server.restarts)
+    argv = (*sandbox, *name, *passed, "--", *command)
+    return Program(argv, _environment() | ours, directory, server.restarts, is_guest=server.workspace is None)
 
 
 def _told(server: McpServer, values: Mapping[str, str]) -> Server:
@@ -150,4 +183,3 @@ def _target(url: str) -> Target:
     parts = urlsplit(url)
     host = parts.hostname or ""
     return Target(host, parts.port or _PORTS[parts.scheme], host, parse_address(host) is not None)
-

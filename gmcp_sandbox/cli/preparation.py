@@ -88,9 +88,19 @@ def _published(words: list[str], profile: Profile) -> tuple[Publication, ...]:
 
 
 def _environment(profile: Profile, environ: Mapping[str, str], further: list[str]) -> dict[bytes, bytes]:
-    """Return what the profile allows, and what the operator names beside it."""
-    named = {os.fsencode(name): os.fsencode(environ[name]) for name in further if name in environ}
-    return allowed_environment(profile.environment, environ) | named
+    """Return what the profile allows, and what the operator names beside it.
+
+    Raises:
+        UsageError: A variable that is named is not set.
+    """
+    allowed = allowed_environment(profile.environment, environ)
+    for each in further:
+        name, _, ours = each.partition("=")
+        value = environ.get(ours or name)
+        if value is None or not name:
+            raise UsageError(f"--env {each}: the variable is not set")
+        allowed[os.fsencode(name)] = os.fsencode(value)
+    return allowed
 
 
 def _check_demands(profile: Profile, environ: Mapping[str, str]) -> None:

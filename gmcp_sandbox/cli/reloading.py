@@ -47,6 +47,7 @@ _WAITS = (
     "audit",
     "probe",
     "every_read",
+    "mcp",
 )
 """What an agent that runs was started with."""
 

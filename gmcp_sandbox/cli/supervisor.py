@@ -147,7 +147,7 @@ def _serve(
     finally:
         remarks += remarks_of(write_down(started.groups, audit), limits)
         started.kill()
-        _close(audit, session, meta, ending, gate)
+        close_log(audit, session, meta, ending, gate)
     return _last_message(ending, audit, gate, remarks)
 
 
@@ -166,7 +166,7 @@ def _run(orders: Orders, started: Launch, report: Channel, assembled: Callable[[
         return trio.run(Services(parts, started, report, fds["fuse"]).run, orders.prepared, line)
 
 
-def _close(audit: AuditWriter, session: SessionDir, meta: Meta, ending: Ending | None, gate: Gate | None) -> None:
+def close_log(audit: AuditWriter, session: SessionDir, meta: Meta, ending: Ending | None, gate: Gate | None) -> None:
     """Seal and close the log, and write down that the session is over; None: it broke."""
     code = 125 if ending is None else ending.code
     reason = "failed" if ending is None else ending.reason
@@ -233,10 +233,10 @@ def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | Non
 def _with_gateway(assembled: Assembled, prepared: Preparation, outfit: Outfit) -> Assembled:
     if outfit.starter is None:
         return assembled
-    from gmcp_sandbox.cli.mcpwiring import build_gateway
+    from gmcp_sandbox.cli.mcpwiring import INSIDE, build_gateway
 
     parts = (assembled.monitor, assembled.audit)
-    gateway = build_gateway(prepared.profile, outfit.starter, *parts, prepared.agent)
+    gateway = build_gateway(prepared.profile, outfit.starter, *parts, (prepared.agent, INSIDE))
     return assembled._replace(gateway=gateway)
 
 

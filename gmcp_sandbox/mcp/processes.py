@@ -5,6 +5,7 @@ Invariant: a stdio server is started for a client session at most 1 + `restarts`
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -37,6 +38,8 @@ class Program(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     directory: str
     restarts: int = 0
+    is_guest: bool = False
+    """The directory was made for it, is empty, and goes with the session."""
 
 
 class Event(Protocol):
@@ -128,6 +131,10 @@ class Processes:
         self._event("mcp_server", server=at.server, client=at.session, start=count + 1)
         return started
 
+    def forget(self, at: At) -> None:
+        """That client session is over."""
+        self._starts.pop(at, None)
+
     def release(self, ticket: int) -> None:
         """Let a server end, whose pipes are closed; then end it."""
         running = self._running.get(ticket)
@@ -172,3 +179,7 @@ class Processes:
                 if isinstance(report, Exited) and running is not None:
                     self._ended(report, running)
         self._line.close()
+        for program in self._programs.values():
+            if program.is_guest:
+                with contextlib.suppress(OSError):
+                    os.rmdir(program.directory)

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 import msgspec
 import trio
 
+from gmcp_sandbox.errors import SandboxError
 from gmcp_sandbox.mcp.answers import Answer, At, Judge, Pass, Replace
 from gmcp_sandbox.mcp.frames import Frames, LineError, send_packet
 from gmcp_sandbox.mcp.line import (
@@ -93,7 +94,21 @@ class Gateway:
             self._worker.take(self._waiting)
 
     async def run(self) -> None:
-        """Serve until cancelled. Raises AuditError."""
+        """Serve until cancelled.
+
+        Raises:
+            AuditError: A decision could not be recorded.
+            HostError: The starter is gone.
+        """
+        fault: SandboxError | None = None
+        try:
+            await self._serve()
+        except* SandboxError as group:
+            fault = _first(group)
+        if fault is not None:
+            raise fault
+
+    async def _serve(self) -> None:
         started: deque[float] = deque(maxlen=_WORKERS)
         try:
             async with trio.open_nursery() as nursery:
@@ -131,6 +146,15 @@ class Gateway:
         while self._waiting:
             for sock in self._waiting.popleft()[1]:
                 sock.close()
+
+
+def _first(group: BaseExceptionGroup[SandboxError]) -> SandboxError:
+    """Return the first of the faults that a group holds."""
+    fault: BaseException = group
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    assert isinstance(fault, SandboxError)
+    return fault
 
 
 class _Worker:
@@ -196,6 +220,7 @@ class _Worker:
             if ticket:
                 self._processes.stop(ticket)
         for at in self._sessions.values():
+            self._processes.forget(at)
             self._gateway._judge.ended(at)
 
     # -------------------------------------------------------------------------------------------------- what it says
@@ -214,6 +239,7 @@ class _Worker:
         elif isinstance(frame, Over):
             self._known(frame.at)
             del self._sessions[frame.at.session]
+            self._processes.forget(frame.at)
             self._gateway._judge.ended(frame.at)
             self._gateway._event("mcp_session_ended", server=frame.at.server, client=frame.at.session)
         elif isinstance(frame, Release):

@@ -28,6 +28,7 @@ from gmcp_sandbox.mcp.frames import receive_packet, send_packet
 PACKET: Final = 192 << 10
 """Longest order: arguments and environment of a program."""
 _KEPT: Final = 8 << 10
+_NOT_OURS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PATIENCE: Final = 3.0
 """Seconds between the word to end and the end."""
 
@@ -100,8 +101,9 @@ def _be_starter(line: socket.socket, before: Callable[[], None]) -> NoReturn:
         kept = line.fileno()
         kernel.close_range(3, kept - 1) if kept > 3 else None
         kernel.close_range(kept + 1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        os.setsid()  # signals of the terminal are for the supervisor, which then ends the line
+        for number in _NOT_OURS:
+            signal.signal(number, signal.SIG_IGN)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
         Starter(line, before).run()
     finally:
@@ -223,7 +225,9 @@ class Starter:
 
     def _be_program(self, order: Start, streams: tuple[int | None, int | None, int], fds: tuple[int, ...]) -> NoReturn:
         try:
-            os.setsid()  # the terminal's signals are not for it, and its children end with it
+            os.setsid()  # its children end with it
+            for number in _NOT_OURS:
+                signal.signal(number, signal.SIG_DFL)
             self._before()
             _arrange(streams, fds)
             os.chdir(order.directory)

@@ -150,7 +150,6 @@ class Clients:
             await client.send(failure(None, -32000, f"gmcp-sandbox: too many sessions of {name}"))
 
 
-
 async def _remote(setup: Setup) -> Remote | None:
     """Return what speaks with servers that have a URL; None when there are none."""
     if all(server.url is None for server in setup.servers):
