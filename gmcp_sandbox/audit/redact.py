@@ -111,12 +111,12 @@ class _CleanedJson:
     def of(self, value: Any, name: str = "") -> Any:
         if self._room <= 0:
             return None
+        if name and value not in (None, "", True, False) and _TELLING_MEMBER.fullmatch(name[:128]):
+            return self._text(REDACTED)
         if isinstance(value, dict):
             return {self._text(key): self.of(each, key) for key, each in value.items() if self._room > 0}
         if isinstance(value, list):
-            return [self.of(each, name) for each in value if self._room > 0]
-        if name and value not in (None, "", True, False) and _TELLING_MEMBER.fullmatch(name[:128]):
-            return self._text(REDACTED)
+            return [self.of(each) for each in value if self._room > 0]
         if isinstance(value, str):
             return self._text(value)
         self._room -= 8

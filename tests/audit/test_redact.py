@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmcp_sandbox.audit.redact import OBJECT_CHARS, VALUE_CHARS, WORDS_CHARS, redact, redact_words, shorten
+from gmcp_sandbox.audit.redact import OBJECT_CHARS, VALUE_CHARS, WORDS_CHARS, redact, redact_json, redact_words, shorten
 
 SECRET = "hunter2hunter2hunter2hunter2"
 
@@ -100,3 +102,37 @@ def test_long_objects_keep_head_length_and_digest():
     assert shown.startswith(path[:OBJECT_CHARS])
     assert f"[cut: {len(path)} characters, blake3 " in shown
     assert shorten("/ws/a") == "/ws/a"
+
+
+def test_members_with_telling_names_are_hidden_however_they_are_spelled():
+    given_value = {
+        "password": "hunter2",
+        "apiKey": 12345,
+        "auth_token": ["hunter2", {"x": "hunter2"}],
+        "nested": json.dumps({"client_secret": "hunter2"}),
+        "text": "Authorization: Bearer hunter2hunter2",
+        "clientSecret": "hunter2",
+        "max_tokens": 5,
+        "secretary": "Ann",
+        "user": "bob",
+    }
+    shown = redact_json(json.dumps(given_value))
+    assert "hunter2" not in shown and "12345" not in shown
+    left = json.loads(shown)
+    assert (left["user"], left["max_tokens"], left["secretary"], left["apiKey"]) == ("bob", 5, "Ann", "[redacted]")
+
+
+def test_what_is_no_json_or_too_long_is_redacted_as_text():
+    assert redact_json("password=hunter2") == redact("password=hunter2")
+    long = redact_json(json.dumps({"a": ["x" * 3000] * 400, "password": "hunter2"}))
+    assert "[cut: " in long and len(long) < 2 * VALUE_CHARS
+    assert redact_json("[" * 100_000).startswith("[")
+
+
+@given(
+    st.recursive(
+        st.text(max_size=6), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["token", "a"]), inner)
+    )
+)
+def test_any_json_has_a_form_for_records(value):
+    assert len(redact_json(json.dumps(value), 64)) < 64 + 200

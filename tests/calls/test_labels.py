@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmcp_sandbox.calls.labels import BUILTIN, OUTSIDE, SECRET, WORKSPACE, highest
+from gmcp_sandbox.calls.labels import (
+    BUILTIN,
+    OUTSIDE,
+    PRIVATE,
+    SECRET,
+    WORKSPACE,
+    highest,
+    is_taint,
+    server_label,
+    server_taint,
+)
 
 LABELS = st.sampled_from(list(BUILTIN.values()))
 
@@ -25,3 +35,11 @@ def test_no_label_is_above_the_highest(labels):
     top = highest(*labels)
     assert top in labels
     assert all(label.rank <= top.rank <= OUTSIDE.rank for label in labels)
+
+
+def test_what_came_from_a_server_has_a_taint_of_its_own():
+    label = server_label("files")
+    assert label.name == server_taint("files") == "mcp:files"
+    assert label.rank >= PRIVATE.rank
+    assert is_taint("mcp:files") and is_taint("secret") and is_taint("untrusted-instructions")
+    assert not is_taint("mcp:") and not is_taint("other")

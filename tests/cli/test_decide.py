@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,3 +140,28 @@ def test_any_words_are_a_call_or_a_usage_error(tool: Tool, pairs: list[str]) -> 
     except UsageError:
         return
     assert call.tool is tool
+
+
+def test_a_call_of_an_mcp_tool_is_judged_by_what_is_pinned(tmp_path, monkeypatch, capsys):
+    from gmcp_sandbox.mcp.pins import Pin, PinStore, digest_of
+    from gmcp_sandbox.monitor.profiles import load_profile
+    from gmcp_sandbox.monitor.statedir import StateDir
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "w").mkdir()
+    monkeypatch.chdir(tmp_path / "w")
+    own = tmp_path / "own.toml"
+    servers = '[mcp.servers.files]\ncommand = "serve"\ntools = ["read"]\n'
+    own.write_text(f'name = "own"\nextends = "default"\n[probe]\nask_at = 50.0\ndeny_at = 50.0\n{servers}')
+    words = ["decide", "-p", str(own), "mcp.call", "object=files/read"]
+    assert main([*words]) == 1
+    assert "trust.unknown_tool" in capsys.readouterr().out
+    (server,) = load_profile(str(own), workspace=tmp_path, home=tmp_path).mcp.servers
+    text = '{"inputSchema":{"properties":{"path":{"type":"string"}},"type":"object"},"name":"read"}'
+    pin = Pin(digest_of(text), text, 1, "approved")
+    PinStore(StateDir.open().pins()).update(server, lambda file: msgspec.structs.replace(file, pins={"read": pin}))
+    assert main([*words, 'arguments={"path": "/a"}']) == 0
+    assert main([*words, 'arguments={"path": 3}']) == 1
+    assert "$.path: must be text, is a number" in capsys.readouterr().out
+    assert main([*words, "arguments=[]"]) == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = ["default", "mcp-server", "online", "readonly", "strict"]
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_list_names_shipped_and_own_profiles(place: Path) -> None:
     (own / "mine.toml").write_text('name = "mine"\nextends = "strict"\ndescription = "Of my own."\n')
     done = profile(place, "list")
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["default", "online", "readonly", "strict", "mine"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [*SHIPPED, "mine"]
     assert "Of my own." in done.stdout
 
 
@@ -71,3 +72,12 @@ def test_schema_is_json(place: Path) -> None:
 def test_usage(place: Path) -> None:
     assert profile(place).returncode == 2
     assert profile(place, "nonsense").returncode == 2
+
+
+def test_show_names_the_servers(place: Path) -> None:
+    servers = '[mcp.servers.files]\ncommand = "serve"\ntools = ["read_*"]\nper_second = 2\n'
+    (place / "mine.toml").write_text(f'name = "mine"\nextends = "default"\n{servers}')
+    shown = profile(place, "show", "./mine.toml").stdout
+    assert "MCP servers\n  tools are pinned" in shown
+    assert "  files: serve, in a sandbox (mcp-server)\n    tools read_*, tier limited\n" in shown
+    assert "2/s, burst 1: mcp.call of files: *" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from gmcp_sandbox.calls.tools import Tool
@@ -73,8 +74,9 @@ async def test_what_is_granted_passes_and_what_is_not_does_not(stage, method, pa
 
 @pytest.mark.parametrize("word", ["sampling", "elicitation", "roots", "logging", "completion"])
 async def test_what_a_server_may_ask_is_off_unless_granted(tmp_path, word):
-    on = Stage(tmp_path / "on", McpServer("files", "f" * 64, tools=("*",), **{word: True}))
-    off = Stage(tmp_path / "off", McpServer("files", "f" * 64, tools=("*",)))
+    shut = McpServer("files", "f" * 64, tools=("*",))
+    on = Stage(tmp_path / "on", msgspec.structs.replace(shut, **{word: True}))
+    off = Stage(tmp_path / "off", shut)
     for stage, kind in ((on, Replace), (off, Refuse)):
         ask = {
             "sampling": stage.governor.reverse(AT_FILES, "sampling/createMessage", raw({"messages": []})),

@@ -15,7 +15,7 @@ from gmcp_sandbox.policy.match import compile_globs
 from gmcp_sandbox.policy.profile import Profile, Tier
 
 WORKSPACE, HOME = Path("/usr/src/app"), Path("/home/u")
-NAMES = ["default", "online", "readonly", "strict"]
+NAMES = ["default", "mcp-server", "online", "readonly", "strict"]
 
 
 def load(name: str) -> Profile:

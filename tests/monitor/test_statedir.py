@@ -98,3 +98,11 @@ def test_a_kept_home_stays_below(state: StateDir, name: str) -> None:
     with pytest.raises(UsageError):
         state.home_of(name)
     assert state.home_of("agent-1").is_dir()
+
+
+def test_the_directory_of_pins_is_closed_to_others(tmp_path):
+    state = StateDir(tmp_path / "state")
+    assert state.pins().stat().st_mode & 0o777 == 0o700
+    state.pins().chmod(0o777)
+    with pytest.raises(HostError, match="can be written by others"):
+        state.pins()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmcp_sandbox.pipeline.concealment import is_concealed, is_mixed, unveil
+from gmcp_sandbox.pipeline.concealment import has_unseen, is_concealed, is_mixed, revealed, unveil
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,16 @@ def test_any_text_can_be_unveiled(text):
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_ascii_is_never_changed(text):
     assert unveil(text) == text
+
+
+def test_what_is_revealed_is_no_longer_concealed():
+    assert revealed("ig\u200bnore\u202e this") == "ignore this"
+    family = "\U0001f468\u200d\U0001f469"
+    assert revealed(family) == family and not has_unseen(family)
+    assert has_unseen("end\u200b ") and has_unseen("\U000e0041") and not has_unseen("plain")
+
+
+@given(st.text())
+def test_revealing_takes_away_only(text):
+    left = iter(text)
+    assert all(char in left for char in revealed(text))

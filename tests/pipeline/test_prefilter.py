@@ -7,7 +7,20 @@ import json
 import pytest
 from hypothesis import given, settings
 
-from gmcp_sandbox.calls.arguments import FsCreate, FsRead, FsRename, FsStat, FsWrite, HttpRequest, NetSend
+from gmcp_sandbox.calls.arguments import (
+    FsCreate,
+    FsRead,
+    FsRename,
+    FsStat,
+    FsWrite,
+    HttpRequest,
+    McpComplete,
+    McpElicit,
+    McpList,
+    McpRead,
+    McpSample,
+    NetSend,
+)
 from gmcp_sandbox.calls.labels import NETWORK
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
@@ -123,3 +136,21 @@ def test_the_verdict_depends_on_content_only_where_it_says_so(asked):
         for content in (None, b""):
             again = call(asked.tool, asked.object, asked.args, asked.label, content=content)
             assert answer(again) == answer(stripped)
+
+
+def test_a_path_that_climbs_is_a_trick_in_an_argument_and_not_in_a_file():
+    assert answer(mcp('{"a":[{"path":"../../etc/passwd"}]}')) == ("deny", "prefilter.path_trick")
+    assert answer(mcp('{"path":"../sibling"}')) == OK
+    assert answer(write(b"../../etc/passwd")) == OK
+    read = call(Tool.MCP_READ, "files/x", McpRead("files", "file:///srv/../../etc"))
+    assert answer(read) == ("deny", "prefilter.path_trick")
+
+
+def test_every_mcp_call_is_a_message():
+    for tool, args in (
+        (Tool.MCP_SAMPLE, McpSample("files", "reply", json.dumps({"content": ATTACK}))),
+        (Tool.MCP_ELICIT, McpElicit("files", "request", json.dumps({"message": ATTACK}))),
+        (Tool.MCP_COMPLETE, McpComplete("files", json.dumps({"argument": {"value": ATTACK}}))),
+    ):
+        assert answer(call(tool, "files", args)) == ("deny", "prefilter.instruction_override")
+    assert answer(call(Tool.MCP_LIST, "files", McpList("files", "tools"))) == OK

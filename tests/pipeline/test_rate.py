@@ -13,7 +13,7 @@ from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.pipeline.rate import Rate
 from gmcp_sandbox.policy.profile import RateLimit, Tier
 from gmcp_sandbox.policy.state import SessionState
-from tests.pipeline.samples import READ, STAT, connect
+from tests.pipeline.samples import READ, STAT, connect, mcp
 
 STATE = SessionState(Tier.STANDARD)
 SECOND = 1_000_000_000
@@ -76,3 +76,16 @@ def test_a_limit_of_hosts_leaves_others_alone():
     assert answers(rate, 0, 0, asked=connect("a.example.com")) == [True, False]
     assert answers(rate, 0, asked=connect("b.example.com")) == [False]
     assert answers(rate, 0, 0, asked=connect("example.org")) == [True, True]
+
+
+def test_a_limit_of_one_tool_of_a_server():
+    rate = Rate([RateLimit((Tool.MCP_CALL,), 1.0, 1, server="files", names=("read*",))])
+    assert answers(rate, 0, 0, asked=mcp("{}", "files/read_x")) == [True, False]
+    assert answers(rate, 0, 0, asked=mcp("{}", "files/stat")) == [True, True]
+    assert answers(rate, 0, 0, asked=mcp("{}", "other/read")) == [True, True]
+
+
+def test_a_limit_of_a_whole_server():
+    rate = Rate([RateLimit((Tool.MCP_CALL,), 1.0, 1, server="files")])
+    assert answers(rate, 0, asked=mcp("{}", "files/a")) == [True]
+    assert answers(rate, 0, asked=mcp("{}", "files/b/c")) == [False]

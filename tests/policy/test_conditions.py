@@ -12,7 +12,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.conditions import NAMES, Condition, ConditionError, Reads
 from gmcp_sandbox.policy.profile import Tier
 from gmcp_sandbox.policy.state import SessionState
-from tests.pipeline.samples import CALLS, READ, call, connect, exec_of
+from tests.pipeline.samples import CALLS, READ, call, connect, exec_of, mcp
 
 STATE = SessionState(Tier.LIMITED, frozenset({"secret"}))
 
@@ -113,3 +113,27 @@ EVERYTHING = Condition(
 @given(CALLS)
 def test_every_name_has_a_value_for_every_call(asked):
     assert EVERYTHING.holds(asked, STATE, {"n": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "answer"),
+    [
+        ('call.args.path.startsWith("/etc")', '{"path":"/etc/x"}', True),
+        ('has(call.args.path) && call.args.path == "/etc"', "{}", False),
+        ("call.args.n > 5", '{"n":7.5}', True),
+        ('call.args.to.exists(each, each.endsWith("@example.com"))', '{"to":["a@example.com"]}', True),
+        ("call.args.deep.b == null", '{"deep":{"b":null}}', True),
+        ("size(call.args) == 0", "{}", True),
+        ('call.arguments == "{}"', "{}", True),
+    ],
+)
+def test_arguments_of_mcp_calls(text, arguments, answer):
+    assert Condition(text).holds(mcp(arguments), STATE, {}) is answer
+    assert not Condition(text).reads.passing
+
+
+def test_an_argument_that_is_not_there_or_too_large_says_nothing():
+    for text, arguments in (("call.args.n > 5", "{}"), ("call.args.n > 5", '{"n":' + "9" * 30 + "}")):
+        with pytest.raises(ConditionError):
+            Condition(text).holds(mcp(arguments), STATE, {})
+    assert Condition("size(call.args) == 0").holds(READ, STATE, {})

@@ -75,3 +75,26 @@ def test_networks_that_give_much_are_said(text: str, expected: str | None) -> No
     profile = parse_profile([Source("x.toml", SMALL + text)], {"workspace": "/w", "home": "/h", "user": "u"})
     found = [finding.text for finding in findings_of(profile, "/h") if finding.key.startswith("net")]
     assert (expected is None and found == []) or any(expected is not None and expected in text for text in found)
+
+
+def test_generous_servers() -> None:
+    servers = """
+[mcp.servers.a]
+command = "a"
+where = "host"
+tools = ["*"]
+flows_to = ["*"]
+[mcp.servers.b]
+command = "b"
+tools = ["*"]
+sampling = true
+elicitation = true
+[mcp.servers.c]
+command = "c"
+tools = ["*"]
+"""
+    assert remarks(SMALL + servers).splitlines() == [
+        "mcp.servers.a: runs on the host with all your rights",
+        "mcp.servers.a: what it returns may go to every other server",
+        "mcp.servers.b: it may ask the model and the user",
+    ]

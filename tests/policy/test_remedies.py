@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gmcp_sandbox.calls.arguments import FsCreate, FsRead, NetConnect
+from gmcp_sandbox.calls.arguments import FsCreate, FsRead, McpCall, McpPrompt, McpRead, McpSample, NetConnect
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import NETWORK, SECRET, WATCHED, WORKSPACE
+from gmcp_sandbox.calls.labels import NETWORK, SECRET, TOOL, WATCHED, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.monitor.profiles import load_profile
@@ -94,3 +94,43 @@ def test_a_score_that_the_ceiling_denies_has_no_remedy(default: Profile, most: f
     verdict = Verdict(Layer.PROBE, Outcome.DENY, "probe.dangerous", score=3.0)
     found = remedy_for(verdict, asked, msgspec.structs.replace(default, probe=probe))
     assert (found is not None) is is_mended
+
+
+SERVERS = """
+name = "own"
+extends = "default"
+
+[mcp.servers.files]
+command = "serve"
+tools = ["read_*"]
+"""
+MCP_CALLS = [
+    (Tool.MCP_READ, "files/file:///a", McpRead("files", "file:///a"), TOOL),
+    (Tool.MCP_PROMPT, "files/p", McpPrompt("files", "{}"), TOOL),
+    (Tool.MCP_SAMPLE, "files", McpSample("files", "request", "{}"), TOOL),
+]
+
+
+@pytest.mark.parametrize("parts", MCP_CALLS, ids=lambda parts: parts[0].value)
+def test_a_server_is_granted_what_was_asked_and_no_more(parts, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(SERVERS)
+    before = load_profile(str(own), workspace=Path("/ws"), home=tmp_path)
+    texts, after = mended(call(*parts), before)
+    (server,) = after.mcp.servers
+    granted = {
+        name for name in server.__struct_fields__ if getattr(server, name) != getattr(before.mcp.servers[0], name)
+    }
+    assert len(granted) == 1 and texts[0].startswith(f"[mcp.servers.files]\n{granted.pop()} = ")
+
+
+def test_a_tool_that_is_not_named_is_proposed_and_one_that_is_stopped_is_not(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(SERVERS)
+    profile = load_profile(str(own), workspace=Path("/ws"), home=tmp_path)
+    asked = call(Tool.MCP_CALL, "files/write", McpCall("files", "{}"), TOOL)
+    verdict = Pipeline(profile, None).judge(asked, SessionState(profile.tier)).verdicts[-1]
+    assert remedy_for(verdict, asked, profile).text == '[mcp.servers.files]\ntools = ["read_*", "write"]'
+    unlisted = call(Tool.MCP_CALL, "files/read_x", McpCall("files", "{}"), TOOL)
+    verdict = Pipeline(profile, None).judge(unlisted, SessionState(profile.tier)).verdicts[-1]
+    assert verdict.reason == "trust.unknown_tool" and remedy_for(verdict, unlisted, profile) is None
