@@ -1,7 +1,7 @@
 """`mcp serve`: the governed gateway for clients that run outside of a sandbox; a session without an agent.
 
-It has the log, the live tail, the approvals and the end of any other session. Over pipes it is one server; over HTTP, on
-the host's loopback, it is all servers of the profile, for whoever bears the token.
+It has the log, the live tail, the approvals and the end of any other session. Over pipes it is one server; over HTTP,
+on the host's loopback, it is all servers of the profile, for whoever bears the token.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "serve",
         help="be a governed gateway for clients outside of a sandbox",
-        description="Serve the MCP servers of a profile, judged and recorded: one over standard input and output, or all"
-        " of them over HTTP on the loopback.",
+        description="Serve the MCP servers of a profile, judged and recorded: one over standard input and output, or"
+        " all of them over HTTP on the loopback.",
         epilog="Example: gmcp-sandbox mcp serve -p tools.toml github\n"
         "Exit status: 0 the client has ended; 125 the gateway failed; 128+n signal n.",
         allow_abbrev=False,

@@ -1,4 +1,4 @@
-"""What an agent is given to reach its MCP servers: a program for clients that speak over pipes, and a configuration file.
+"""What an agent is given to reach its MCP servers: a program for clients that speak over pipes, and a configuration.
 
 Both lie in a directory of the session's, shown read-only; the program's directory stands last in PATH, so that it takes
 no other program's place.

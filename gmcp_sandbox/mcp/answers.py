@@ -94,8 +94,12 @@ class Judge(Protocol):
     async def notice(self, at: At, way: Way, method: str, params: bytes) -> Answer:
         """A notification with a text or a meaning."""
 
-    def deadline(self, server: str, tool: str | None) -> float:
-        """Return how many seconds a call of a tool may take; None: any other request."""
-
     def ended(self, at: At) -> None:
         """That client session is over."""
+
+
+class Governing(Judge, Protocol):
+    """A judge that knows how long what it allows may take."""
+
+    def deadline(self, server: str, tool: str | None) -> float:
+        """Return how many seconds a call of a tool may take; None: any other request."""

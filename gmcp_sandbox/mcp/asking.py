@@ -127,7 +127,7 @@ class Supervisor:
 
     # ---------------------------------------------------------------------------------------------------------- judge
 
-    async def _ask(
+    async def _ask(  # noqa: PLR0913 - the fields of a question
         self, subject: Subject, at: At, method: str, params: bytes, payload: bytes | None = None, way: Way = Way.UP
     ) -> Answer:
         raw = NOTHING if payload is None else msgspec.Raw(payload)

@@ -4,7 +4,7 @@ Invariants:
 - A request of either side gets exactly one answer, unless it was cancelled: the other side's, or an error that says why
   there is none. Nothing waits for ever: every call has a deadline.
 - Numbers of requests are given out here. An answer that no request waits for goes nowhere, whoever sends it.
-- At most `MOST_CALLS` calls of the client and `MOST_REVERSE` of the server are under way.
+- At most `MOST_CALLS` calls of the client are under way, and `reverse.MOST` of the server.
 - When the server ends, its calls end with it; the next one starts it again, and says to it what the client once said.
 """
 
@@ -20,18 +20,26 @@ import trio
 from gmcp_sandbox.mcp.answers import At, Judge, ListFirst, Pass, Refuse, Replace, Way
 from gmcp_sandbox.mcp.ends import Broken, End, EndLost
 from gmcp_sandbox.mcp.messages import EMPTY, Failure, Id, Message, Notification, Request, Result, failure
+from gmcp_sandbox.mcp.reverse import Reverse
+from gmcp_sandbox.mcp.underway import (
+    CANCELLED,
+    FAILED,
+    PROGRESS,
+    Underway,
+    addressed,
+    cancelled,
+    is_id,
+    progress,
+    refusal,
+    said,
+)
 
 MOST_CALLS: Final = 256
-MOST_REVERSE: Final = 32
 _MOST_BROKEN: Final = 1000
 _MOST_PAGES: Final = 64
-FAILED: Final = -32000
-"""JSON-RPC code of a call that the server did not answer."""
 _INVALID: Final = -32600
 _UNJUDGED: Final = frozenset({"ping"})
 _INITIALIZED: Final = "notifications/initialized"
-_CANCELLED: Final = "notifications/cancelled"
-_PROGRESS: Final = "notifications/progress"
 
 
 class CannotConnect(Exception):
@@ -50,25 +58,6 @@ class Limits(Protocol):
         """Until the server has answered a call, or told of progress."""
 
 
-class _Call:
-    """A request of the client's, under way."""
-
-    __slots__ = ("answer", "client_id", "done", "is_cancelled", "scope", "seconds", "token")
-
-    def __init__(self, client_id: Id | None, params: bytes, seconds: float) -> None:
-        self.client_id = client_id
-        self.seconds = seconds
-        self.token = _token(params)
-        self.done = trio.Event()
-        self.answer: Result | Failure | None = None
-        self.is_cancelled = False
-        self.scope = trio.CancelScope()
-
-    def finish(self, answer: Result | Failure | None) -> None:
-        self.answer = answer
-        self.done.set()
-
-
 class Conversation:
     """Use `run` once.
 
@@ -77,7 +66,7 @@ class Conversation:
         told: Takes down what happened: an event's name, and what.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a conversation, each said by name
         self,
         at: At,
         client: End,
@@ -98,16 +87,16 @@ class Conversation:
         """Params of the client's `initialize`, as they were passed."""
         self._is_initialized = False
         self._last = 0
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, Underway] = {}
         self._numbers: dict[Id, int] = {}
-        self._reverse: dict[int, _Call] = {}
+        self._reverse = Reverse(at, client, judge, self._about, self._next)
         self._broken = 0
         self._nursery: trio.Nursery | None = None
 
     @property
     def is_idle(self) -> bool:
         """True while nothing is under way."""
-        return not self._numbers and not self._reverse
+        return not self._numbers and self._reverse.is_idle
 
     async def run(self) -> None:
         """Converse until the client has ended."""
@@ -136,18 +125,16 @@ class Conversation:
                 why = "this id is in use" if message.id in self._numbers else f"more than {MOST_CALLS} calls at once"
                 await self._client.send(failure(message.id, _INVALID, f"gmcp-sandbox: {why}"))
                 return
-            self._last = number = self._last + 1
+            number = self._next()
             self._numbers[message.id] = number
             self._nursery.start_soon(self._serve, message, number)
         elif isinstance(message, Notification):
             await self._pass_up(message)
-        elif message.id is not None:
-            call = self._reverse.get(message.id) if type(message.id) is int else None
-            if call is not None:
-                call.finish(message)
+        else:
+            self._reverse.answered(message)
 
     async def _pass_up(self, note: Notification) -> None:
-        if note.method == _CANCELLED:
+        if note.method == CANCELLED:
             await self._cancel(note)
         elif self._server is None:
             return  # it would be news to nobody
@@ -165,19 +152,16 @@ class Conversation:
                 pass  # `_hear` finds out, too, and ends what waits
 
     async def _cancel(self, note: Notification) -> None:
-        said = _said(note.params)
-        wanted = said.get("requestId")
-        number = self._numbers.get(wanted) if type(wanted) in (int, str) else None
+        wanted = said(note.params).get("requestId")
+        number = self._numbers.get(wanted) if is_id(wanted) else None
         call = None if number is None else self._calls.get(number)
-        if call is None:
-            return
-        call.is_cancelled = True
-        call.finish(None)
-        await self._say_up(_cancelled(number))  # its reason would be a text that nobody has judged
+        if call is not None and number is not None:
+            call.cancel()
+            await self._say_up(cancelled(number))
 
     async def _serve(self, request: Request, number: int) -> None:
         """Lead a request of the client's to its answer."""
-        call = _Call(request.id, request.params, self._limits.call_seconds)
+        call = Underway(request.id, request.params, self._limits.call_seconds)
         self._calls[number] = call
         try:
             answer = await self._answer(request, number, call)
@@ -191,7 +175,7 @@ class Conversation:
             self._calls.pop(number, None)
             self._numbers.pop(request.id, None)
 
-    async def _answer(self, request: Request, number: int, call: _Call) -> Result | Failure:
+    async def _answer(self, request: Request, number: int, call: Underway) -> Result | Failure:
         params = request.params
         if request.method not in _UNJUDGED:
             judged = await self._allowed(request)
@@ -203,7 +187,7 @@ class Conversation:
             return failure(request.id, FAILED, "cancelled")
         reply = await self._ask_server(request.method, params, number, call)
         if request.method in _UNJUDGED or call.is_cancelled:
-            return _addressed(reply, request.id)
+            return addressed(reply, request.id)
         if request.method == "initialize" and isinstance(reply, Result):
             self._hello = params
         return await self._judged_reply(request, params, reply)
@@ -223,20 +207,18 @@ class Conversation:
             judged = await self._judge.result(self._at, request.method, params, reply.result)
         else:
             judged = await self._judge.failure(self._at, request.method, params, reply.error)
-        if isinstance(judged, Refuse):
-            return failure(request.id, judged.code, judged.message, judged.data)
-        if isinstance(judged, ListFirst):
-            return failure(request.id, FAILED, "gmcp-sandbox: no judgement")
+        if isinstance(judged, Refuse | ListFirst):
+            return refusal(request.id, judged)
         if isinstance(judged, Replace):
             reply = Result(0, judged.payload) if isinstance(reply, Result) else Failure(0, judged.payload)
-        return _addressed(reply, request.id)
+        return addressed(reply, request.id)
 
     async def _list_tools(self) -> None:
         """Have the server list its tools, for the judge alone."""
         params = EMPTY
         for _ in range(_MOST_PAGES):
-            self._last = number = self._last + 1
-            call = self._calls[number] = _Call(None, params, self._limits.call_seconds)
+            number = self._next()
+            call = self._calls[number] = Underway(None, params, self._limits.call_seconds)
             try:
                 reply = await self._ask_server("tools/list", params, number, call)
             finally:
@@ -244,14 +226,14 @@ class Conversation:
             if isinstance(reply, Failure):
                 return
             await self._judge.result(self._at, "tools/list", params, reply.result)
-            cursor = _said(reply.result).get("nextCursor")
+            cursor = said(reply.result).get("nextCursor")
             if type(cursor) is not str or not cursor:
                 return
             params = msgspec.json.encode({"cursor": cursor})
 
     # ------------------------------------------------------------------------------------------------- to the server
 
-    async def _ask_server(self, method: str, params: bytes, number: int, call: _Call) -> Result | Failure:
+    async def _ask_server(self, method: str, params: bytes, number: int, call: Underway) -> Result | Failure:
         """Return the server's answer, or an error of ours in its place."""
         try:
             server = await self._connected(is_first=method == "initialize")
@@ -259,7 +241,7 @@ class Conversation:
         except CannotConnect as error:
             return failure(None, FAILED, f"gmcp-sandbox: {self._at.server}: {error}")
 
-    async def _exchange(self, server: End, request: Request, call: _Call) -> Result | Failure:
+    async def _exchange(self, server: End, request: Request, call: Underway) -> Result | Failure:
         seconds = self._limits.start_seconds if request.method == "initialize" else call.seconds
         call.scope.deadline = trio.current_time() + seconds
         with call.scope:
@@ -272,7 +254,7 @@ class Conversation:
             return call.answer
         if not call.is_cancelled:
             self._told("mcp_timeout", f"{request.method}: no answer for {seconds:g} seconds")
-            await self._give_up(_cancelled(request.id))
+            await self._give_up(cancelled(request.id))
         return failure(None, FAILED, f"gmcp-sandbox: {self._at.server} did not answer for {seconds:g} seconds")
 
     async def _give_up(self, note: Notification) -> None:
@@ -294,8 +276,8 @@ class Conversation:
 
     async def _introduce(self, server: End, hello: bytes) -> None:
         """Say to a new server what the client said to the first one."""
-        self._last = number = self._last + 1
-        call = self._calls[number] = _Call(None, hello, self._limits.call_seconds)
+        number = self._next()
+        call = self._calls[number] = Underway(None, hello, self._limits.call_seconds)
         try:
             reply = await self._exchange(server, Request(number, "initialize", hello), call)
         finally:
@@ -321,7 +303,7 @@ class Conversation:
         if isinstance(message, Broken):
             self._mourn(message)
         elif isinstance(message, Request):
-            await self._asked(server, message)
+            self._asked(server, message)
         elif isinstance(message, Notification):
             await self._pass_down(message)
         elif type(message.id) is int and (call := self._calls.get(message.id)) is not None:
@@ -340,119 +322,46 @@ class Conversation:
 
     async def _pass_down(self, note: Notification) -> None:
         about = self._about()
-        if note.method == _CANCELLED:
-            return await self._cancel_reverse(note)
-        if note.method == _PROGRESS:
-            said = _said(note.params)
-            call = self._holder(said.get("progressToken"))
+        if note.method == CANCELLED:
+            return await self._reverse.cancel(note.params)
+        if note.method == PROGRESS:
+            told = said(note.params)
+            call = self._holder(told.get("progressToken"))
             if call is None:
                 return None
-            call.scope.deadline = trio.current_time() + call.seconds
-            about = call.client_id
-            if "message" not in said:
-                return await self._client.send(_progress(said), about)
+            call.go_on()
+            about = call.asker
+            if "message" not in told:
+                return await self._client.send(progress(told), about)
         judged = await self._judged_note(Way.DOWN, note)
         if judged is not None:
             await self._client.send(judged, about)
         return None
 
     async def _judged_note(self, way: Way, note: Notification) -> Notification | None:
-        if note.method == _PROGRESS and way is Way.UP and "message" not in (said := _said(note.params)):
-            return _progress(said)
+        if note.method == PROGRESS and way is Way.UP and "message" not in (told := said(note.params)):
+            return progress(told)
         judged = await self._judge.notice(self._at, way, note.method, note.params)
         if isinstance(judged, Replace):
             return Notification(note.method, judged.payload)
         return None if isinstance(judged, Refuse | ListFirst) else note
 
+    def _next(self) -> int:
+        self._last += 1
+        return self._last
+
+    def _asked(self, server: End, request: Request) -> None:
+        assert self._nursery is not None
+        if request.method == "ping":
+            self._nursery.start_soon(self._say_up, Result(request.id, EMPTY))
+        else:
+            self._nursery.start_soon(self._reverse.serve, request, self._limits.call_seconds, server.send)
+
     def _about(self) -> Id | None:
         """Return the client's request that something of the server's most likely belongs to: its latest."""
-        return next((call.client_id for call in reversed(self._calls.values()) if call.client_id is not None), None)
+        return next((call.asker for call in reversed(self._calls.values()) if call.asker is not None), None)
 
-    def _holder(self, token: Any) -> _Call | None:
+    def _holder(self, token: Any) -> Underway | None:
         if type(token) not in (int, str):
             return None
         return next((call for call in self._calls.values() if call.token == token and not call.done.is_set()), None)
-
-    async def _asked(self, server: End, request: Request) -> None:
-        assert self._nursery is not None
-        if request.method == "ping":
-            await self._say_up(Result(request.id, EMPTY))
-        elif len(self._reverse) >= MOST_REVERSE:
-            await self._say_up(
-                failure(request.id, _INVALID, f"gmcp-sandbox: more than {MOST_REVERSE} requests at once")
-            )
-        else:
-            self._last = number = self._last + 1
-            call = self._reverse[number] = _Call(request.id, EMPTY, self._limits.call_seconds)
-            self._nursery.start_soon(self._serve_reverse, server, request, number, call)
-
-    async def _serve_reverse(self, server: End, request: Request, number: int, call: _Call) -> None:
-        """Lead a request of the server's to its answer."""
-        try:
-            answer = await self._answer_reverse(request, number, call)
-            if not call.is_cancelled:
-                await server.send(answer)
-        except EndLost:
-            pass  # one of the two has gone, and `run` or `_hear` notices
-        finally:
-            self._reverse.pop(number, None)
-
-    async def _answer_reverse(self, request: Request, number: int, call: _Call) -> Result | Failure:
-        params = request.params
-        judged = await self._judge.reverse(self._at, request.method, params)
-        if isinstance(judged, Refuse | ListFirst):
-            return _refusal(request.id, judged)
-        if isinstance(judged, Replace):
-            params = judged.payload
-        call.scope.deadline = trio.current_time() + self._limits.call_seconds
-        with call.scope:
-            await self._client.send(Request(number, request.method, params), self._about())
-            await call.done.wait()
-        if call.answer is None:
-            return failure(request.id, FAILED, "gmcp-sandbox: the client did not answer")
-        if isinstance(call.answer, Result):
-            judged = await self._judge.reverse_result(self._at, request.method, params, call.answer.result)
-            if isinstance(judged, Refuse | ListFirst):
-                return _refusal(request.id, judged)
-            if isinstance(judged, Replace):
-                return Result(request.id, judged.payload)
-        return _addressed(call.answer, request.id)
-
-    async def _cancel_reverse(self, note: Notification) -> None:
-        wanted = _said(note.params).get("requestId")
-        for number, call in self._reverse.items():
-            if call.client_id == wanted:
-                call.is_cancelled = True
-                call.finish(None)
-                await self._client.send(_cancelled(number))
-                return
-
-
-def _addressed(reply: Result | Failure, identity: Id) -> Result | Failure:
-    return Result(identity, reply.result) if isinstance(reply, Result) else Failure(identity, reply.error)
-
-
-def _refusal(identity: Id, judged: Refuse | ListFirst) -> Failure:
-    if isinstance(judged, Refuse):
-        return failure(identity, judged.code, judged.message, judged.data)
-    return failure(identity, FAILED, "gmcp-sandbox: no judgement")
-
-
-def _cancelled(identity: Id) -> Notification:
-    return Notification(_CANCELLED, msgspec.json.encode({"requestId": identity}))
-
-
-def _progress(said: dict[str, Any]) -> Notification:
-    """Return what is said about progress without a word: numbers."""
-    kept = {name: said[name] for name in ("progress", "total") if type(said.get(name)) in (int, float)}
-    return Notification(_PROGRESS, msgspec.json.encode({"progressToken": said.get("progressToken"), **kept}))
-
-
-def _said(text: bytes) -> dict[str, Any]:
-    """Return what JSON text of ours says."""
-    return msgspec.json.decode(text)  # type: ignore[no-any-return]
-
-
-def _token(params: bytes) -> Any:
-    meta = _said(params).get("_meta") if b'"_meta"' in params else None
-    return meta.get("progressToken") if type(meta) is dict else None

@@ -1,15 +1,15 @@
 """The governed endpoint of streamable HTTP (https://modelcontextprotocol.io, transports): `/NAME` for each server.
 
-POST brings a message; GET stands for what the server says by itself; DELETE ends a session. With `Upgrade: mcp-lines` a
-GET turns the connection into bare lines, which the shim uses.
+POST brings a message; GET stands for what the server says by itself; DELETE ends a session. With `Upgrade: mcp-lines`
+a GET turns the connection into bare lines, which the shim uses.
 
 Guarantees:
-- A request is taken only for a server of the profile, in its own name (Host), from no page of elsewhere (Origin), and, where
-  a token is demanded, with that.
+- A request is taken only for a server of the profile, in its own name (Host), from no page of elsewhere (Origin), and,
+  where a token is demanded, with that.
 - Each request has an answer: a message, or a status that says what was wrong with it.
 
-The protocol's versions without sessions are refused by name, so that clients go on with `initialize`. This is no module of
-the SDK's because its server transport brings another event loop and web framework into a process that shall have little.
+The protocol's versions without sessions are refused by name, so that clients go on with `initialize`. The SDK's own
+server transport is not used here: it needs asyncio and a web framework, in a process that shall have little.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import msgspec
 import trio
 from trio.abc import Stream
 
-from gmcp_sandbox.mcp.conversation import FAILED
 from gmcp_sandbox.mcp.ends import EndLost
 from gmcp_sandbox.mcp.http import Asked, Connection, TooLong
 from gmcp_sandbox.mcp.line import Server
 from gmcp_sandbox.mcp.messages import Failure, MessageError, Request, Result, failure, read_message, write_message
 from gmcp_sandbox.mcp.posts import HttpSession, Outlet
+from gmcp_sandbox.mcp.underway import FAILED
 
 VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Of the protocol, with `initialize` and sessions."""

@@ -1,5 +1,5 @@
-"""The two lines between our processes: frames over a `SOCK_STREAM` pair, for messages that may be long, and packets with
-descriptors over a `SOCK_SEQPACKET` pair.
+"""The two lines between our processes: frames over a `SOCK_STREAM` pair, for messages that may be long, and packets
+with descriptors over a `SOCK_SEQPACKET` pair.
 
 Guarantee, for either end against the other: a frame has at most `LONGEST` bytes and is one of the structs that were
 agreed on, or the line has failed (LineError); there is no third thing.
@@ -91,7 +91,7 @@ def send_packet(sock: socket.socket, message: msgspec.Struct, fds: tuple[int, ..
 
 
 def receive_packet(sock: socket.socket, longest: int = _PACKET) -> tuple[bytes, tuple[int, ...]]:
-    """Return a packet and its descriptors; no bytes at the end of the line. Raises OSError, BlockingIOError among them."""
+    """Return a packet and its descriptors; no bytes at the end of the line. Raises OSError, BlockingIOError too."""
     fds = array.array("i")
     room = socket.CMSG_LEN(_MOST_FDS * fds.itemsize)
     # Not socket.recv_fds: it drops its flags, and descriptors would be inherited by programs.

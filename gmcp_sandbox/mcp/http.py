@@ -2,8 +2,8 @@
 
 Guarantees:
 - A request's head has at most `_HEAD_BYTES`, its body as many bytes as its reader allows.
-- A client that sends nothing for `_IDLE_SECONDS` between requests, or does not finish a request in `_REQUEST_SECONDS`, is
-  let go of.
+- A client that sends nothing for `_IDLE_SECONDS` between requests, or does not finish a request in
+  `_REQUEST_SECONDS`, is let go of.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Connection:
         await self._say(h11.EndOfMessage())
 
     async def refuse(self, status: int, body: bytes, kind: str, **headers: str) -> None:
-        """Give an answer after which the connection ends, because the rest of the request is not read. Raises EndLost."""
+        """Give an answer after which the connection ends: the rest of the request is not read. Raises EndLost."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await self.answer(status, body, kind, connection="close", **headers)
         else:
@@ -131,14 +131,14 @@ class Connection:
                 return
             if not data:
                 return
-            self._http.receive_data(data)
+            self._http.receive_data(bytes(data))
 
     async def _event(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
                 await self._say(h11.InformationalResponse(status_code=100, headers=[]))
             try:
-                self._http.receive_data(await self._stream.receive_some(_PIECE))
+                self._http.receive_data(bytes(await self._stream.receive_some(_PIECE)))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise EndLost from None
         return event

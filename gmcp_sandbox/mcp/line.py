@@ -33,8 +33,8 @@ class Ask(msgspec.Struct, frozen=True, tag="ask", gc=False):
 
 
 class Want(msgspec.Struct, frozen=True, tag="want"):
-    """Connect a client session to its server: pipes of a new process, or a connection. Answered by descriptors of the same
-    number, or by `Cannot`."""
+    """Connect a client session to its server: pipes of a new process, or a connection. Answered by descriptors of the
+    same number, or by `Cannot`."""
 
     number: int
     at: At

@@ -1,8 +1,8 @@
 """JSON-RPC 2.0 messages (https://www.jsonrpc.org/specification) as values, read from hostile bytes.
 
 Guarantees:
-- What comes out was decoded as a whole and encoded again: whoever reads it next, in whatever language, reads what was
-  judged. Doubled keys, bytes that are no UTF-8 and numbers that JSON does not know are gone or refused.
+- What comes out was decoded as a whole and encoded again: whoever reads it next, in whatever language, reads what
+  was judged. Doubled keys, bytes that are no UTF-8 and numbers that JSON does not know are gone or refused.
 - `read_message` returns a value or raises MessageError, for any bytes; neither takes more than a few times their length.
 
 Batches, which the protocol gave up again, are refused.
@@ -154,18 +154,18 @@ def _is_deep(value: Any, levels: int) -> bool:
 
 
 def _inside(outer: Any) -> Iterable[Any]:
-    return outer.values() if type(outer) is dict else outer  # type: ignore[no-any-return]
+    return outer.values() if type(outer) is dict else outer
 
 
 def write_message(message: Message) -> bytes:
     """Return the bytes of a message, on one line."""
-    if type(message) is Request:
+    if isinstance(message, Request):
         head = b'{"jsonrpc":"2.0","id":' + _encode(message.id) + b',"method":' + _encode(message.method)
         return head + b',"params":' + message.params + b"}" if message.params != EMPTY else head + b"}"
-    if type(message) is Notification:
+    if isinstance(message, Notification):
         head = b'{"jsonrpc":"2.0","method":' + _encode(message.method)
         return head + b',"params":' + message.params + b"}" if message.params != EMPTY else head + b"}"
-    if type(message) is Result:
+    if isinstance(message, Result):
         return b'{"jsonrpc":"2.0","id":' + _encode(message.id) + b',"result":' + message.result + b"}"
     return b'{"jsonrpc":"2.0","id":' + _encode(message.id) + b',"error":' + message.error + b"}"
 

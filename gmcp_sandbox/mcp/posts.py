@@ -4,8 +4,8 @@ An answer goes to the POST of its request; what a server says about a request go
 standing GET, for which at most `_KEPT` messages wait.
 
 Invariants:
-- A session ends with DELETE, with its conversation, or when its place is needed; its id is worth nothing after that, and
-  never anything to another worker.
+- A session ends with DELETE, with its conversation, or when its place is needed; its id is worth nothing after that,
+  and never anything to another worker.
 - What nobody waits for any more is dropped, and never holds up the others.
 """
 

@@ -141,7 +141,7 @@ class Remote:
                         nursery.start_soon(self._hear, read)
                         await self._leave.wait()
                         nursery.cancel_scope.cancel()
-        except* Exception:  # noqa: BLE001 - the documented boundary: whatever broke, the connection to the server is gone
+        except* Exception:  # noqa: BLE001, S110 - the documented boundary: whatever broke, the connection to the server is gone
             pass
 
     async def _hear(self, read: Any) -> None:
@@ -177,7 +177,7 @@ class Remote:
             await self._write.send(SessionMessage(said, ClientMessageMetadata(headers=headers)))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise EndLost from None
-        except Exception as gone:  # noqa: BLE001 - of the SDK's streams, which are anyio's
+        except Exception as gone:
             raise EndLost from gone
 
     async def unanswered(self, identity: Id) -> None:

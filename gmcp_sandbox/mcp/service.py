@@ -1,10 +1,10 @@
 """The gateway as the supervisor sees it: the worker's life, its questions, and what it is given.
 
 Guarantees:
-- Whatever the worker says is one of the declared structs, of a bounded length, about a server of the profile, or the worker
-  is ended; it then is as if it had crashed.
-- A worker that ends takes its clients and its servers with it and nothing else; the next client has a new one, as often as
-  `_WORKERS` in `_WORKERS_SECONDS`.
+- Whatever the worker says is one of the declared structs, of a bounded length, about a server of the profile, or the
+  worker is ended; it then is as if it had crashed.
+- A worker that ends takes its clients and its servers with it and nothing else; the next client has a new one, as
+  often as `_WORKERS` in `_WORKERS_SECONDS`.
 - At most `MOST_QUESTIONS` questions are open; more wait in the line, and the worker with them.
 - Every process that was started for a client session is told to end when that session does.
 """
@@ -23,7 +23,7 @@ import msgspec
 import trio
 
 from gmcp_sandbox.errors import SandboxError
-from gmcp_sandbox.mcp.answers import Answer, At, Judge, Pass, Replace
+from gmcp_sandbox.mcp.answers import Answer, At, Governing, Pass, Replace
 from gmcp_sandbox.mcp.frames import Frames, LineError, send_packet
 from gmcp_sandbox.mcp.line import (
     Ask,
@@ -67,8 +67,8 @@ class Gateway:
         dial: Opens connections for servers with a URL.
     """
 
-    def __init__(
-        self, setup: Setup, worker: Program, processes: Processes, judge: Judge, dial: Dial, event: Event
+    def __init__(  # noqa: PLR0913 - the parts of a gateway, each said by name
+        self, setup: Setup, worker: Program, processes: Processes, judge: Governing, dial: Dial, event: Event
     ) -> None:
         self._setup = setup
         self._program = worker

@@ -1,6 +1,6 @@
 """The client sessions of the worker: each has its conversation, its server end and its place, of which there are few.
 
-When the places of a server are taken, the session that was idle for longest makes room; when none is idle, there is none.
+When the places of a server are taken, the oldest idle session makes room; when none is idle, there is none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """`gmcp-mcp NAME`: the stdio way to a governed MCP server, for clients that start their servers as programs.
 
-It runs inside of the sandbox, with whatever python3 the view has, and is nothing but a pair of pipes to the gateway: what
-it could do, the agent can do without it.
+It runs inside of the sandbox, with whatever python3 the view has, and is nothing but a pair of pipes to the gateway:
+what it could do, the agent can do without it.
 """
+
+from __future__ import annotations
 
 import os
 import socket
@@ -13,7 +15,7 @@ HOST = "mcp.gmcp.internal"
 _PIECE = 1 << 16
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     """Connect standard input and output to a server; return the exit status."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.stderr.write("usage: gmcp-mcp NAME\nSpeaks MCP with the server NAME of this sandbox's profile.\n")
@@ -23,7 +25,7 @@ def main(arguments):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         first = _open(line, arguments[0])
     except OSError as error:
-        sys.stderr.write("gmcp-mcp: %s: %s\n" % (arguments[0], error))
+        sys.stderr.write(f"gmcp-mcp: {arguments[0]}: {error}\n")
         return 1
     threading.Thread(target=_send, args=(line,), daemon=True).start()
     try:
@@ -37,9 +39,9 @@ def main(arguments):
         return 0  # whoever reads our output has gone
 
 
-def _open(line, name):
+def _open(line: socket.socket, name: str) -> bytes:
     """Ask for bare lines; return what came after the answer."""
-    request = "GET /%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: mcp-lines\r\n\r\n" % (name, HOST)
+    request = f"GET /{name} HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: mcp-lines\r\n\r\n"
     line.sendall(request.encode("ascii", "replace"))
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -53,7 +55,7 @@ def _open(line, name):
     return rest
 
 
-def _send(line):
+def _send(line: socket.socket) -> None:
     try:
         while True:
             data = os.read(0, _PIECE)
@@ -65,7 +67,7 @@ def _send(line):
         pass  # the gateway has ended; `main` sees that, too
 
 
-def _write(data):
+def _write(data: bytes) -> None:
     while data:
         data = data[os.write(1, data) :]
 

@@ -132,9 +132,9 @@ class _Child:
 
     def signal(self, number: int) -> None:
         """Signal the program and what it has started in its process group."""
-        for target in (lambda: os.killpg(self.pid, number), lambda: os.kill(self.pid, number)):
+        for reach in (os.killpg, os.kill):  # the group, unless it has not made one yet
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                target()
+                reach(self.pid, number)
                 return
 
 
