@@ -25,6 +25,7 @@ from gmcp_sandbox.calls.canonical import CanonicalError, canonical, parse_object
 from gmcp_sandbox.calls.labels import BUILTIN, NETWORK, TAINTS, TOOL, Label, highest, is_taint
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
+from gmcp_sandbox.cli.pinnedtools import learn_pinned
 from gmcp_sandbox.cli.terminal import Painter, columns, visible
 from gmcp_sandbox.errors import ProfileError, UsageError
 from gmcp_sandbox.monitor.choosing import choose
@@ -34,7 +35,6 @@ from gmcp_sandbox.pipeline.cache import Judgement
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.fields import suggest
 from gmcp_sandbox.policy.labelling import Labeller
-from gmcp_sandbox.policy.profile import Profile
 from gmcp_sandbox.policy.state import SessionState
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     labeller = Labeller(view.mounts, (*profile.path_rules, *view.path_rules), view.symlinks)
     call = build_call(tool, args.pairs, labeller, workspace=str(workspace), home=str(home))
     state = SessionState(profile.tier, frozenset(map(_taint, args.taint)))
-    _learn_tools(state, profile)
+    learn_pinned(state, profile)
     around = surroundings(profile, str(workspace), str(home))
     gate = open_gate(model_directory(), profile, around, environ=os.environ, warn=_warn)
     judgement = judged(Pipeline(profile, gate), call, state)
@@ -112,19 +112,6 @@ def run(args: argparse.Namespace) -> int:
         _as_json(call, judgement) if args.json else "\n".join(render(call, judgement, Painter(sys.stdout, args.color)))
     )
     return 0 if judgement.outcome is Outcome.ALLOW else 1
-
-
-def _learn_tools(state: SessionState, profile: Profile) -> None:
-    """Let the layers know of MCP tools what is pinned of them; a session knows what its servers list."""
-    if profile.mcp is None:
-        return
-    from gmcp_sandbox.mcp.pins import PinStore
-    from gmcp_sandbox.mcp.review import pinned_tools
-    from gmcp_sandbox.monitor.statedir import StateDir
-
-    store = PinStore(StateDir.open(os.environ).pins())
-    for server in profile.mcp.servers:
-        state.learn(server.name, pinned_tools(store.read(server)))
 
 
 def judged(pipeline: Pipeline, call: ToolCall, state: SessionState) -> Judgement:

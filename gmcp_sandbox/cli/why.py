@@ -167,17 +167,20 @@ _BY_STATE = (
 
 def _try(call: ToolCall, entry: CallEntry, profile: Profile) -> _Outcome:
     """Mend one denial after the other, judging anew each time."""
-    from gmcp_sandbox.calls.labels import BUILTIN
+    from gmcp_sandbox.calls.labels import is_taint
     from gmcp_sandbox.calls.verdicts import Outcome
+    from gmcp_sandbox.cli.pinnedtools import learn_pinned
     from gmcp_sandbox.pipeline.pipeline import Pipeline
     from gmcp_sandbox.policy.approving import compile_grants
     from gmcp_sandbox.policy.remedies import remedy_for
     from gmcp_sandbox.policy.state import SessionState
 
-    taint = frozenset(name for name in entry.taint if name in BUILTIN)
+    taint = frozenset(name for name in entry.taint if is_taint(name))
     changes: list[str] = []
     for _ in range(_MOST_CHANGES):
-        judgement = Pipeline(profile, None).judge(call, SessionState(profile.tier, taint))
+        state = SessionState(profile.tier, taint)
+        learn_pinned(state, profile)
+        judgement = Pipeline(profile, None).judge(call, state)
         asking = frozenset(one.reason for one in judgement.verdicts if one.outcome is Outcome.ASK)
         if judgement.outcome is Outcome.ALLOW or (asking and compile_grants(profile.approvals.grants)(call, asking)):
             return _Outcome(changes, "")

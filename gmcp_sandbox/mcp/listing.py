@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
+import trio
 
-from gmcp_sandbox.calls.canonical import CanonicalError, canonical
+from gmcp_sandbox.calls.canonical import CanonicalError, canonical, parse_object
 from gmcp_sandbox.mcp.pins import INSTRUCTIONS, LONGEST_DEFINITION, MOST_TOOLS, PinFile, PinStore, digest_of
 from gmcp_sandbox.mcp.review import Listed, Reviewed, is_pinned, known_tool, review
 from gmcp_sandbox.pipeline.descriptions import ORDERS, Inspector, checked_schema, texts_of
@@ -25,6 +26,7 @@ from gmcp_sandbox.policy.toolbook import KnownTool
 from gmcp_sandbox.policy.wildcards import compile_wildcards
 
 _SHOWN_REASONS = 6
+_MOST_COMPILED = 4 * MOST_TOOLS
 
 
 class Overseer(Protocol):
@@ -64,6 +66,8 @@ class Lists:
         self._granted = {server.name: compile_wildcards(server.tools) for server in policy.servers}
         self._views: dict[tuple[int, str], View] = {}
         self._installed: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._compiled: dict[tuple[str, tuple[str, ...], tuple[str, ...]], KnownTool] = {}
+        """What is known of definitions, by digest: every client lists the same."""
         self._noted: set[tuple[str, str, str]] = set()
 
     def is_current(self, session: int, server: str) -> bool:
@@ -102,6 +106,7 @@ class Lists:
         reviewed = await self._reviewed(server, [each for each, _tool in listed], is_last=is_last)
         shown = []
         for (one, tool), result_of in zip(listed, reviewed, strict=True):
+            await trio.lowlevel.checkpoint()  # a schema takes milliseconds, a hostile list has hundreds
             self._take(view, tool, result_of)
             if not view.known[one.name].stopped and self._granted[server.name](one.name):
                 shown.append(tool)
@@ -162,17 +167,25 @@ class Lists:
 
     async def _inspected(self, server: McpServer, one: Listed, others: dict[str, list[str]]) -> Listed:
         """Return a tool with what patterns, its own schema and the gate have against it."""
-        tool = msgspec.json.decode(one.definition)
+        await trio.lowlevel.checkpoint()
+        tool = parse_object(one.definition)
         findings = list(one.findings)
         if one.name != INSTRUCTIONS:
             findings += self._inspector.findings(one.name, tool, others)
             _check, against = checked_schema(tool.get("inputSchema"), leave_out_patterns=False)
             findings += [against] if against else []
-        if ORDERS not in findings:
-            source = f"tool description {server.name}/{one.name}"
-            incoming = await self._overseer.judge_incoming("\n".join(texts_of(tool)), source, taints=False)
-            findings += [ORDERS] if incoming.is_hit else []
+        if ORDERS not in findings and await self._holds_orders(tool, f"tool description {server.name}/{one.name}"):
+            findings.append(ORDERS)
         return msgspec.structs.replace(one, findings=tuple(dict.fromkeys(findings)))
+
+    async def _holds_orders(self, tool: dict[str, Any], source: str) -> bool:
+        """Ask the gate about the whole definition, and about the description by itself, which a long schema drowns."""
+        description = tool.get("description")
+        texts = ["\n".join(texts_of(tool)), description if isinstance(description, str) else ""]
+        for text in filter(None, texts):
+            if (await self._overseer.judge_incoming(text, source, taints=False)).is_hit:
+                return True
+        return False
 
     def _others(self, server: McpServer) -> dict[str, list[str]]:
         """Return the names of tools that other servers of the profile have approved."""
@@ -183,7 +196,12 @@ class Lists:
         }
 
     def _take(self, view: View, tool: dict[str, Any], one: Reviewed) -> None:
-        known = known_tool(tool, one.stopped, one.accepted)
+        key = (one.listed.digest, one.stopped, one.accepted)
+        known = self._compiled.get(key)
+        if known is None:
+            if len(self._compiled) >= _MOST_COMPILED:
+                self._compiled.clear()
+            known = self._compiled[key] = known_tool(tool, one.stopped, one.accepted)
         view.known[one.listed.name] = known
         view.marks[one.listed.name] = (one.listed.digest, *known.stopped)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from gmcp_sandbox.calls.canonical import parse_object
 from gmcp_sandbox.mcp.pins import INSTRUCTIONS, MOST_TOOLS, Pin, PinFile, Waiting
 from gmcp_sandbox.pipeline.concealment import unveil
 from gmcp_sandbox.pipeline.descriptions import checked_schema
@@ -116,7 +117,7 @@ def pinned_tools(file: PinFile) -> dict[str, KnownTool]:
     found = {name: KnownTool(None, waiting.reasons) for name, waiting in file.waiting.items()}
     for name, pin in file.pins.items():
         if name not in file.waiting and name != INSTRUCTIONS:
-            found[name] = known_tool(msgspec.json.decode(pin.definition), (), pin.accepted)
+            found[name] = known_tool(parse_object(pin.definition), (), pin.accepted)
     return found
 
 

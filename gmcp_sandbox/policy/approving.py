@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.calls.tools import MCP_TOOLS, Tool
 from gmcp_sandbox.policy.hosts import compile_hosts
 from gmcp_sandbox.policy.match import compile_globs
+from gmcp_sandbox.policy.wildcards import STAR, compile_wildcards
 from gmcp_sandbox.policy.words import compile_argv
 
-_PATHS = ("fs.", "mcp.")
+_PATHS = "fs."
 
 
 class ApproverKind(enum.StrEnum):
@@ -38,9 +39,9 @@ class Grant(msgspec.Struct, frozen=True):
     Attributes:
         reasons: Of the asks that it answers, for example `constitution.no-history-rewrite`.
         tools: Tools whose calls it covers.
-        objects: What they are asked on: globs of paths or `server/tool`, host patterns, or for `proc.exec` command
-            lines (`git push --force*`, `/usr/bin/git push`) or paths of programs. What a program says that it is
-            called (`argv[0]`) grants nothing.
+        objects: What they are asked on: globs of paths, `server/tool` (`*` stands for any characters), host patterns,
+            or for `proc.exec` command lines (`git push --force*`, `/usr/bin/git push`) or paths of programs. What a
+            program says that it is called (`argv[0]`) grants nothing.
     """
 
     reasons: tuple[str, ...]
@@ -91,8 +92,17 @@ def proposals(call: ToolCall) -> tuple[str, ...]:
         exact = _quoted(name)
         above = _quoted(name.rpartition("/")[0])
         return (exact, f"{above}/**") if above else (exact,)
+    if call.tool in MCP_TOOLS:
+        return _of_server(name)
     above = name.partition(".")[2]
     return (name, f"*.{above}") if "." in above and not name.replace(".", "").isdigit() else (name,)
+
+
+def _of_server(name: str) -> tuple[str, ...]:
+    """Return the object itself and all of its server; a star, which has no other spelling, would say more."""
+    server, slash, _rest = name.partition("/")
+    exact = () if STAR in name else (name,)
+    return (*exact, f"{server}/{STAR}") if slash else exact
 
 
 def _of_command(call: ToolCall) -> tuple[str, ...]:
@@ -110,6 +120,9 @@ def _objects(grant: Grant) -> Callable[[ToolCall], bool]:
     if Tool.PROC_EXEC in grant.tools:
         lines = compile_argv(grant.objects)
         return lambda call: lines(call.object, _unnamed(call))
+    if MCP_TOOLS.issuperset(grant.tools):
+        names = compile_wildcards(grant.objects)
+        return lambda call: names(call.object)
     if all(tool.startswith(_PATHS) for tool in grant.tools):
         globs = compile_globs(grant.objects)
         return lambda call: globs(call.object) and _target_fits(call, globs)

@@ -75,6 +75,9 @@ class Builder:
         families = {family_of(tool) for tool in tools}
         if len(families) > 1:
             raise self.fault("objects of one kind only: split paths, hosts and MCP tools", key)
+        if families == {"mcp"}:
+            self.refuse_duplicates(patterns, key)
+            return tuple(patterns)
         if families != {"host"}:
             return self.globs(patterns, key)
         return self.hosts(patterns, key)

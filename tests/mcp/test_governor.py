@@ -6,9 +6,13 @@ import json
 
 import msgspec
 import pytest
+import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import AuditError
+from gmcp_sandbox.mcp import requests
 from gmcp_sandbox.mcp.answers import At, ListFirst, Pass, Refuse, Replace, Way
 from gmcp_sandbox.policy.mcp import McpServer, ToolLimit
 from gmcp_sandbox.policy.profile import Rule
@@ -423,3 +427,87 @@ async def test_without_a_record_nothing_is_answered(stage):
     stage.paper.append = fail
     with pytest.raises(AuditError):
         await stage.call(AT_FILES, "read_file", path="/a")
+
+
+MEMBERS = st.sampled_from(
+    [
+        "name",
+        "tools",
+        "inputSchema",
+        "type",
+        "description",
+        "properties",
+        "required",
+        "nextCursor",
+        "content",
+        "text",
+        "mimeType",
+        "blob",
+        "uri",
+        "arguments",
+        "_meta",
+        "progressToken",
+        "capabilities",
+        "serverInfo",
+        "instructions",
+        "protocolVersion",
+        "message",
+        "level",
+        "data",
+        "cursor",
+        "ref",
+    ]
+)
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=6)
+    | st.just("\ud800"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            MEMBERS,
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+HOSTILE = st.binary(max_size=20) | ANY.map(raw) | st.lists(ANY, max_size=4).map(lambda tools: raw({"tools": tools}))
+CLIENTS = st.sampled_from([*requests.METHODS, "initialize", "tasks/list", ""])
+SERVERS = st.sampled_from([*requests.REVERSED, "ping"])
+NOTICES = st.sampled_from(
+    ["notifications/message", "notifications/progress", "notifications/resources/updated", "notifications/x"]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CLIENTS, SERVERS, NOTICES, HOSTILE, HOSTILE)
+def test_any_message_has_an_answer_and_none_breaks_the_judge(tmp_path, client, server, notice, one, other):
+    every = McpServer(
+        "files", "f" * 64, tools=("*",), resources=("*",), prompts=("*",), sampling=True, elicitation=True, roots=True,
+        logging=True, completion=True,
+    )  # fmt: skip
+
+    async def converse():
+        stage = Stage(tmp_path / "mcp", every, redact="instructions", secrets={"files": ["a secret"]})
+        judge = stage.governor
+        answers = [
+            await judge.request(AT_FILES, client, one),
+            await judge.result(AT_FILES, "tools/list", one, other),
+            await judge.result(AT_FILES, client, one, other),
+            await judge.failure(AT_FILES, client, one, other),
+            await judge.reverse(AT_FILES, server, one),
+            await judge.reverse_result(AT_FILES, server, one, other),
+            await judge.notice(AT_FILES, Way.UP, notice, one),
+            await judge.notice(AT_FILES, Way.DOWN, notice, other),
+        ]
+        for answer in answers:
+            assert isinstance(answer, Pass | Replace | Refuse | ListFirst)
+            if isinstance(answer, Replace):
+                assert isinstance(json.loads(answer.payload), dict)
+
+    trio.run(converse)

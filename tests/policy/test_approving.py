@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmcp_sandbox.calls.arguments import Arguments, FsDelete, FsRename, NetConnect, ProcExec
+from gmcp_sandbox.calls.arguments import Arguments, FsDelete, FsRename, McpCall, NetConnect, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import NETWORK, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
@@ -110,3 +110,21 @@ def test_every_proposal_for_a_host_covers_the_call_itself(host):
     assert proposals(asked)[0] == host
     for pattern in proposals(asked):
         assert covers(pattern, asked)
+
+
+def mcp(name: str) -> ToolCall:
+    return call(Tool.MCP_CALL, name, McpCall("files", "{}"))
+
+
+def test_a_grant_of_a_servers_tool_is_of_that_server_alone():
+    assert covers("files/read", mcp("files/read"))
+    assert not covers("files/read", mcp("other/files/read"))
+    assert covers("files/*", mcp("files/file:///a/../b")) and not covers("files/*", mcp("filesystem/read"))
+
+
+def test_what_is_proposed_for_a_server_covers_the_call():
+    for name in ("files/read", "files/file:///a//b", "files/re*d", "files"):
+        for pattern in proposals(mcp(name)):
+            assert covers(pattern, mcp(name))
+    assert proposals(mcp("files/read")) == ("files/read", "files/*")
+    assert proposals(mcp("files/re*d")) == ("files/*",)
