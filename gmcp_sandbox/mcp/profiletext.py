@@ -97,7 +97,7 @@ def take_over(entry: Entry, taken_names: Iterable[str] = ()) -> Taken:
         lines.append(f"command = {quoted(writer.text(command, '', 'command'))}")
         lines += [f"args = {_listed(args)}"] if args else []
         lines += ['where = "host"'] if _base(command) in _OUTSIDE else []
-    if entry.directory is not None and entry.url is None and _base(entry.command[0]) not in _OUTSIDE:
+    if entry.directory and entry.url is None and _base(entry.command[0]) not in _OUTSIDE:
         lines.append(f"workspace = {quoted(writer.text(entry.directory, '', 'cwd'))}")
     lines.append(f"tools = {_listed(entry.tools or ('*',))}")
     for table, pairs in (("env", entry.env), ("headers", entry.headers)):
