@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from gmcp_sandbox.policy.mcp import Mcp, McpServer
     from gmcp_sandbox.policy.profile import Profile
 
-_PYTHON: Final = ("-P", "-m")
+_ROOT: Final = str(Path(__file__).resolve().parents[2])
+_RUN: Final = "import sys; sys.path.append({!r}); from {} import main; sys.exit(main())"
 _PASSED: Final = (
     "HOME",
     "LANG",
@@ -105,9 +106,14 @@ def build_gateway(
     programs = {server.name: _program(server, values[server.name], agent) for server in mcp.servers if server.command}
     told = tuple(_told(server, values[server.name]) for server in mcp.servers)
     setup = Setup(told, callers.hosts, callers.token, callers.origins)
-    worker = Program((sys.executable, *_PYTHON, "gmcp_sandbox.cli.mcpworker"), _environment(), "/")
+    worker = Program(_python("gmcp_sandbox.cli.mcpworker"), _environment(), "/")
     processes = Processes(line, programs, audit.event)
     return Gateway(setup, worker, processes, judge, _Connections(mcp), audit.event)
+
+
+def _python(module: str) -> tuple[str, ...]:
+    """Return what runs the `main` of a module of ours, in a process of its own, from where this one has it."""
+    return (sys.executable, "-P", "-c", _RUN.format(_ROOT, module))
 
 
 def _environment() -> dict[str, str]:
@@ -137,7 +143,7 @@ def _program(server: McpServer, values: Mapping[str, str], agent: str) -> Progra
     # Under other names, so that they change nothing for the program that makes the sandbox.
     ours = {f"GMCP_SERVER_{number}": value for number, value in enumerate(own.values())}
     passed = [word for name, our in zip(own, ours, strict=True) for word in ("--env", f"{name}={our}")]
-    sandbox = (sys.executable, *_PYTHON, "gmcp_sandbox", "exec", "-p", server.profile, "-w", directory, "--share")
+    sandbox = (*_python("gmcp_sandbox.cli.main"), "exec", "-p", server.profile, "-w", directory, "--share")
     name = ("--name", f"{agent}-mcp-{server.name}")
     argv = (*sandbox, *name, *passed, "--", *command)
     return Program(argv, _environment() | ours, directory, server.restarts, is_guest=server.workspace is None)

@@ -139,7 +139,8 @@ class Gateway:
                 worker.close()
         said = await self._processes.last_words(worker.ticket) if worker is not None else ""
         self._event("mcp_worker_ended", why=fault[:2000], said=said[-2000:])
-        self._drop()
+        if worker is None or not worker.was_ready:
+            self._drop()
 
     def _drop(self) -> None:
         """Reset the connections that no worker will take."""
@@ -167,7 +168,8 @@ class _Worker:
         self._places = trio.Semaphore(MOST_QUESTIONS)
         self._processes = gateway._processes
         self.ticket = 0
-        self._is_ready = False
+        self.is_ready = False
+        self.was_ready = False
         self._sessions: dict[int, At] = {}
         self._ways: dict[int, int] = {}
         """Number of a `Want` → ticket of the process."""
@@ -185,8 +187,8 @@ class _Worker:
         with trio.move_on_after(_READY_SECONDS):
             if not isinstance(await self._frames.receive(), Ready):
                 raise LineError("the worker did not get ready")
-            self._is_ready = True
-        if not self._is_ready:
+            self.is_ready = self.was_ready = True
+        if not self.is_ready:
             raise LineError(f"the worker did not get ready in {_READY_SECONDS:g} seconds")
         self.take(waiting)
         fault = "the worker has ended"
@@ -200,10 +202,17 @@ class _Worker:
         raise LineError(fault)
 
     def take(self, waiting: deque[tuple[Handed, tuple[socket.socket, ...]]]) -> None:
-        """Hand the waiting clients to the worker."""
-        while waiting and self._is_ready:
-            handed, sockets = waiting.popleft()
-            self._hand(handed, tuple(sock.fileno() for sock in sockets))
+        """Hand the waiting clients to the worker; those that it does not take any more wait for the next one."""
+        while waiting and self.is_ready:
+            handed, sockets = waiting[0]
+            try:
+                send_packet(self._door, handed, tuple(sock.fileno() for sock in sockets))
+            except BlockingIOError:
+                pass  # so many at once that they are let go
+            except OSError:
+                self.is_ready = False
+                return
+            waiting.popleft()
             for sock in sockets:
                 sock.close()
 

@@ -102,8 +102,7 @@ def _be_starter(line: socket.socket, before: Callable[[], None]) -> NoReturn:
         kernel.close_range(3, kept - 1) if kept > 3 else None
         kernel.close_range(kept + 1)
         os.setsid()  # signals of the terminal are for the supervisor, which then ends the line
-        for number in _NOT_OURS:
-            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)  # not ignored: one that comes for a child would be lost
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
         Starter(line, before).run()
     finally:
@@ -216,7 +215,7 @@ class Starter:
         for fd in (child_in, child_out, child_errors):
             os.close(fd)
         os.set_blocking(errors, False)
-        child = self._children[pid] = _Child(order.ticket, pid, errors)
+        child = self._children[order.ticket] = _Child(order.ticket, pid, errors)
         self._watch(errors, lambda: None if child.hear() else self._forget(errors))
         self._watch(child.pidfd, lambda: self._ended(child))
         self._tell(Started(order.ticket), (our_in, our_out) if order.speaks else ())
@@ -228,6 +227,7 @@ class Starter:
             os.setsid()  # its children end with it
             for number in _NOT_OURS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_OURS)
             self._before()
             _arrange(streams, fds)
             os.chdir(order.directory)
@@ -239,7 +239,7 @@ class Starter:
 
     def _ended(self, child: _Child) -> None:
         _, status = os.waitpid(child.pid, 0)
-        del self._children[child.pid]
+        del self._children[child.ticket]
         self._forget(child.pidfd)
         if child.errors in self._waits:
             child.hear()
