@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import AGENTS, ROOT, Result, Sandbox
+from tests.e2e.harness import AGENTS, ROOT, SECONDS, Result, Sandbox
 
 pytestmark = pytest.mark.needs("tun")
 
@@ -157,6 +160,40 @@ def test_calls_are_in_the_log_and_nothing_is_left_behind(session):
     calls = [record for record in session.records if record.get("tool") == "mcp.call"]
     assert {call["object"] for call in calls} >= {"all/add", "all/hidden"}
     assert os.path.isdir(session.log)
+
+
+def post(address: str, message: dict, **headers: str) -> tuple[int, dict, str | None]:
+    """Return status, answer and session of a POST."""
+    given = {"content-type": "application/json", "accept": "application/json, text/event-stream", **headers}
+    asked = urllib.request.Request(address, json.dumps(message).encode(), given)
+    try:
+        with urllib.request.urlopen(asked, timeout=SECONDS) as answer:
+            return answer.status, json.load(answer), answer.headers["mcp-session-id"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error), None
+
+
+def test_serve_over_http_takes_the_token_and_nobody_elses_page(plain):
+    serve = plain._as_user(plain.gmcp("mcp", "serve", "-p", profile_of(plain)))
+    environment = plain.environment({"OPERATOR_KEY": "sesame-open-4711"})
+    with subprocess.Popen(serve, cwd=plain.workspace, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            address = process.stderr.readline().strip()
+            place = process.stderr.readline().strip().rpartition(" ")[2]
+            assert os.stat(place).st_mode & 0o777 == 0o600
+            entry = json.loads(Path(place).read_text())["mcpServers"]["all"]
+            assert entry["url"] == address and address.startswith("http://127.0.0.1:")
+            token = entry["headers"]["Authorization"]
+            hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}}
+            hello["params"] |= {"capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+            assert post(address, hello)[0] == 401
+            assert post(address, hello, authorization=token, origin="http://page.example")[0] == 403
+            status, answer, session = post(address, hello, authorization=token)
+            assert status == 200 and answer["result"]["capabilities"] == {"tools": {}} and session
+        finally:
+            process.terminate()
+            assert process.wait(SECONDS) == 128 + 15
 
 
 def test_serve_is_the_same_gateway_for_a_client_outside(plain):
