@@ -15,6 +15,7 @@ shortened at the end where nothing follows.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -253,9 +254,14 @@ def _arguments(args: Arguments, is_file: bool) -> bytes:
     return known
 
 
+@functools.cache
+def _fields(kind: type[Arguments]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)  # it reads annotations, for hundreds of microseconds
+
+
 def _shown_arguments(args: Arguments, is_file: bool) -> dict[str, JSON]:
     shown: dict[str, JSON] = {}
-    for field in msgspec.structs.fields(args):
+    for field in _fields(type(args)):
         value = getattr(args, field.name)
         if value == field.default:
             continue
