@@ -3,7 +3,7 @@
 Guarantees:
 - What comes out was decoded as a whole and encoded again: whoever reads it next, in whatever language, reads what
   was judged. Doubled keys, bytes that are no UTF-8 and numbers that JSON does not know are gone or refused.
-- `read_message` returns a value or raises MessageError, for any bytes; neither takes more than a few times their length.
+- `read_message` returns a value or raises MessageError, for any bytes, and takes a few times their length at most.
 
 Batches, which the protocol gave up again, are refused.
 """

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def session(plain: Sandbox) -> Result:
 
 
 @pytest.fixture(scope="module", params=["http", "stdio"])
-def found(request: pytest.FixtureRequest, session: Result) -> dict:
+def found(request: pytest.FixtureRequest, session: Result) -> Any:
     return json.loads(session.text)[request.param]
 
 

@@ -22,6 +22,7 @@ class Talk:
     def __init__(self, judge):
         self.client, self.servers, self.judge, self.told = Side(), [], judge, []
         self.most = 3
+        self.conversation: Conversation | None = None
 
     async def connect(self):
         if len(self.servers) >= self.most:

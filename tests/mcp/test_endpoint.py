@@ -15,8 +15,9 @@ from gmcp_sandbox.mcp.ends import EndLost
 from gmcp_sandbox.mcp.line import Server
 from gmcp_sandbox.mcp.messages import Notification, Request, Result, failure
 
-LIMITS = {"start_seconds": 30.0, "call_seconds": 60.0, "max_sessions": 8, "message_bytes": 10_000}
+LIMITS: dict = {"start_seconds": 30.0, "call_seconds": 60.0, "max_sessions": 8, "message_bytes": 10_000}
 SERVERS = {"s": Server("s", None, (), **LIMITS), "other": Server("other", None, (), **LIMITS)}
+HEAD = b"POST /s HTTP/1.1\r\nhost: here.example\r\n"
 HELLO = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}
 HEADERS = {"host": "here.example", "content-type": "application/json", "accept": "application/json, text/event-stream"}
 
@@ -267,7 +268,7 @@ async def test_bare_lines_over_the_same_connection():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda tail: b"POST /s HTTP/1.1\r\nhost: here.example\r\n" + tail))
+@given(st.binary(max_size=300) | st.binary(max_size=100).map(HEAD.__add__))
 def test_any_bytes_end_in_an_answer_or_in_nothing(data):
     async def main():
         async with web() as w:

@@ -19,13 +19,13 @@ from gmcp_sandbox.mcp.messages import (
     write_message,
 )
 
+IDS = st.integers(-(2**53), 2**53) | st.text(max_size=64)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | IDS | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
 OBJECTS = st.dictionaries(st.text(), VALUES, max_size=4).map(lambda value: json.dumps(value).encode())
-IDS = st.integers(-(2**53), 2**53) | st.text(max_size=64)
 METHODS = st.text(min_size=1, max_size=40)
 
 

@@ -28,7 +28,8 @@ pytestmark = [
 AGENT = Path(__file__).resolve().parents[1] / "e2e" / "agents" / "mcp_server.py"
 TRUST = ssl.create_default_context()
 LONGEST = 100_000
-HELLO = request(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+CLIENT = {"name": "x", "version": "1"}
+HELLO = request(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo=CLIENT)
 
 
 @asynccontextmanager

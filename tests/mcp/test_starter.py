@@ -13,7 +13,6 @@ from gmcp_sandbox.mcp.frames import receive_packet, send_packet
 from gmcp_sandbox.mcp.starter import PACKET, Exited, Report, Start, Started, Stop, fork_starter
 
 
-
 @contextmanager
 def starter():
     line = fork_starter(lambda: None)

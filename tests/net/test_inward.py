@@ -1,6 +1,7 @@
 """Names of our own that end in this process."""
 
 import socket
+from typing import Any
 
 import trio
 
@@ -19,11 +20,15 @@ class Outward:
 
     async def dial(self, target):
         self.dialled.append(target)
-        return Dialled(None, "203.0.113.5")
+        return Dialled(NOBODY, "203.0.113.5")
 
     async def __call__(self, target, agent, upstream, moved):
         self.spoken.append(target)
         return HandOff()
+
+
+NOBODY: Any = None
+"""A stream that is not looked at."""
 
 
 async def test_our_name_leads_to_its_door_and_nowhere_else():
@@ -40,14 +45,14 @@ async def test_our_name_leads_to_its_door_and_nowhere_else():
         await dialled.stream.send_all(b"hello")
         with ends[0] as end:
             assert end.recv(10) == b"hello"
-    assert isinstance(await inward(OURS, None, None, None), HandOff)
+    assert isinstance(await inward(OURS, NOBODY, NOBODY, NOBODY), HandOff)
     assert outward.dialled == outward.spoken == []
 
 
 async def test_all_other_names_go_their_way():
     outward = Outward()
-    inward = Inward({OURS.host: lambda: None}, outward, outward)
+    inward = Inward({OURS.host: socket.socket}, outward, outward)
     assert (await inward.dial(THEIRS)).address == "203.0.113.5"
-    await inward(THEIRS, None, None, None)
+    await inward(THEIRS, NOBODY, NOBODY, NOBODY)
     assert outward.dialled == outward.spoken == [THEIRS]
     await trio.lowlevel.checkpoint()

@@ -75,7 +75,7 @@ async def everything(session):
 
 async def main():
     all_found = {}
-    for way, name in zip(sys.argv[1::2], sys.argv[2::2]):
+    for way, name in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
         found.clear()
         async with connected(way, name) as session:
             await everything(session)
