@@ -32,7 +32,7 @@ def add(commands: Subparsers) -> None:
         "Exit status: 0 the client has ended; 125 the gateway failed; 128+n signal n.",
         allow_abbrev=False,
     )
-    parser.add_argument("-p", "--profile", default="default", help="name or file of the trust profile")
+    parser.add_argument("-p", "--profile", help="name or file of the trust profile")
     parser.add_argument("--name", default="mcp", help="name of the client in records (default: mcp)")
     parser.add_argument("--port", type=int, default=0, help="of the loopback (default: a free one)")
     parser.add_argument("--token-file", metavar="FILE", help="take the token from there (default: a new one)")
@@ -61,15 +61,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare(args: argparse.Namespace) -> Preparation:
     from gmcp_sandbox.cli.prepared import Preparation
-    from gmcp_sandbox.monitor.profiles import files_of, is_path, load_profile, state_of
+    from gmcp_sandbox.monitor.choosing import choose
+    from gmcp_sandbox.monitor.profiles import files_of, state_of
     from gmcp_sandbox.policy.view import View
     from gmcp_sandbox.proc.identity import Identity
     from gmcp_sandbox.proc.program import Program
 
     workspace, home = Path(os.getcwd()), Path(os.environ.get("HOME") or os.path.expanduser("~"))
-    files = tuple(str(path) for path in files_of(args.profile, home=home))
-    state = state_of(files)
-    profile = load_profile(args.profile, workspace=workspace, home=home)
+    choice = choose(args.profile, workspace=workspace, environ=os.environ, agent=args.name)
+    files = tuple(str(path) for path in files_of(choice.reference, home=home))
+    state = state_of((*files, *choice.beside()))
+    profile = choice.load(workspace=workspace, home=home)
     words = ("mcp", "serve", *(() if args.server is None else (args.server,)))
     return Preparation(
         args.name,
@@ -79,7 +81,7 @@ def _prepare(args: argparse.Namespace) -> Preparation:
         View.of(()),
         Identity.of_caller(),
         Program(tuple(word.encode() for word in words), {}, os.fsencode(workspace)),
-        reference=files[-1] if is_path(args.profile) else args.profile,
+        choice=choice,
         profile_files=files,
         profile_state=state,
     )

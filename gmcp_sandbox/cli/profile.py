@@ -15,7 +15,7 @@ from gmcp_sandbox.errors import ProfileError
 
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
-    from gmcp_sandbox.policy.profile import Profile, RateLimit
+    from gmcp_sandbox.policy.profile import Profile
 
 CLEAN, FINDINGS = 0, 1
 
@@ -169,100 +169,3 @@ def _workspace(args: argparse.Namespace) -> Path:
 
 def _home() -> Path:
     return Path(os.environ.get("HOME") or os.path.expanduser("~"))
-
-
-def _print(profile: Profile) -> None:
-    print(f"profile      {profile.name} ({profile.digest[:16]})\ntier         {profile.tier.name.lower()}")
-    print(f"toolchains   {'shown' if profile.toolchains else 'not shown'}")
-    print(f"home         {'kept' if profile.persist_home else 'gone with the session'}")
-    _print_view(profile)
-    print("\ngranted")
-    for capability in profile.capabilities:
-        objects = "" if capability.objects is None else " under " + " ".join(map(_safe, capability.objects))
-        print(f"  {' '.join(capability.tools)} on {' '.join(capability.labels)}{objects}")
-    print("\nnetwork")
-    for line in _network_lines(profile):
-        print(f"  {line}")
-    print("\nMCP servers")
-    for line in _server_lines(profile):
-        print(f"  {line}")
-    print("\nlabels by path")
-    for label in dict.fromkeys(rule.label.name for rule in profile.path_rules):
-        count = sum(rule.label.name == label for rule in profile.path_rules)
-        print(f"  {label:<10} {count} globs")
-    print("\nrates")
-    for rate in profile.rates:
-        print(f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{_subject(rate)}")
-    print("\nprinciples")
-    for rule in profile.rules:
-        print(f"  {rule.effect:<5} {rule.id}: {_safe(rule.text)}")
-    print("\nenvironment\n  " + " ".join(profile.environment.allow))
-
-
-def _print_view(profile: Profile) -> None:
-    print("\nview")
-    for mount in profile.mounts:
-        right = "exec" if mount.executable else "-"
-        print(f"  {mount.mode:<8} {mount.label.name:<10} {right:<5} {_safe(mount.path)}")
-    for name in profile.home_files:
-        print(f"  {'ro':<8} {'private':<10} {'-':<5} ~/{_safe(name)}")
-
-
-def _subject(rate: RateLimit) -> str:
-    if rate.server is not None:
-        return f" of {rate.server}: {' '.join(map(_safe, rate.names or ('*',)))}"
-    return "" if rate.hosts is None else " to " + " ".join(map(_safe, rate.hosts))
-
-
-def _server_lines(profile: Profile) -> list[str]:
-    from gmcp_sandbox.policy.mcpdescribe import describe_mcp
-
-    return [_safe(line) for line in describe_mcp(profile.mcp)]
-
-
-def _network_lines(profile: Profile) -> list[str]:
-    from gmcp_sandbox.policy.describe import describe_network
-
-    return [_safe(line) for line in describe_network(profile.net)]
-
-
-def _explain(profile: Profile, args: argparse.Namespace) -> None:
-    from gmcp_sandbox.monitor.resolve import resolve_view
-    from gmcp_sandbox.policy.guards import guard_for
-    from gmcp_sandbox.policy.labelling import Labeller
-    from gmcp_sandbox.policy.match import compile_globs
-
-    workspace = _workspace(args)
-    path = os.path.normpath(os.path.join(workspace, args.explain))
-    path = "/" + path.lstrip("/")
-    view = resolve_view(profile, workspace=workspace, home=_home(), environ=os.environ)
-    rules = profile.path_rules + view.path_rules
-    label = Labeller(view.mounts, rules, view.symlinks).of(path)
-    mount = view.mount_of(path)
-    shown = "nothing shows it" if mount is None else f"{mount.mode} tree {mount.path}"
-    print(f"{_safe(path)}: {label.name} ({_safe(shown)})")
-    for rule in rules:
-        if compile_globs([rule.pattern])(path):
-            is_excepted = compile_globs(rule.unless)(path)
-            print(
-                f"  rule     {_safe(rule.pattern)} says {rule.label.name}" + (", but not here" if is_excepted else "")
-            )
-    for capability in profile.capabilities:
-        if label.name in capability.labels and _covers(capability.objects, path):
-            print(f"  granted  {' '.join(capability.tools)}")
-    if guard_for(path) is not None:
-        print("  guarded  by what it would come to say (git configuration)")
-
-
-def _covers(objects: tuple[str, ...] | None, path: str) -> bool:
-    from gmcp_sandbox.policy.match import GlobError, compile_globs
-
-    try:
-        return objects is None or compile_globs(objects)(path)
-    except GlobError as error:
-        raise UsageError(str(error)) from None
-
-
-def _safe(text: str) -> str:
-    """Escape control characters and bytes that are no UTF-8."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

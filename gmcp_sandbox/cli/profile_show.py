@@ -11,7 +11,7 @@ from gmcp_sandbox.cli.terminal import visible
 
 if TYPE_CHECKING:
     from gmcp_sandbox.calls.labels import Label
-    from gmcp_sandbox.policy.profile import Capability, PathRule, Profile
+    from gmcp_sandbox.policy.profile import Capability, PathRule, Profile, RateLimit
 
 
 WINS = "  (the highest: wins)"
@@ -39,18 +39,31 @@ def whole(profile: Profile) -> Iterator[str]:
         yield from _capabilities(ceiling.capabilities)
     yield "\nnetwork"
     yield from _network(profile)
+    yield "\nMCP servers"
+    yield from _servers(profile)
     yield "\nlabels by path"
     for label in dict.fromkeys(rule.label.name for rule in profile.path_rules):
         count = sum(rule.label.name == label for rule in profile.path_rules)
         yield f"  {label:<10} {count} globs"
     yield "\nrates"
     for rate in profile.rates:
-        hosts = "" if rate.hosts is None else " to " + " ".join(map(visible, rate.hosts))
-        yield f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{hosts}"
+        yield f"  {rate.per_second:g}/s, burst {rate.burst}: {' '.join(rate.tools)}{_subject(rate)}"
     yield "\nprinciples"
     for rule in profile.rules:
         yield f"  {rule.effect:<5} {rule.id}: {visible(rule.text)}"
     yield "\nenvironment\n  " + " ".join(profile.environment.allow)
+
+
+def _subject(rate: RateLimit) -> str:
+    if rate.server is not None:
+        return f" of {rate.server}: {' '.join(map(visible, rate.names or ('*',)))}"
+    return "" if rate.hosts is None else " to " + " ".join(map(visible, rate.hosts))
+
+
+def _servers(profile: Profile) -> Iterator[str]:
+    from gmcp_sandbox.policy.mcpdescribe import describe_mcp
+
+    yield from (f"  {visible(line)}" for line in describe_mcp(profile.mcp))
 
 
 def _network(profile: Profile) -> Iterator[str]:

@@ -72,23 +72,20 @@ class Services:
         if gate is not None:
             services.append(lambda: self._run_model(gate.engine))
         seconds = self._assembled.profile.limits.wall_seconds
-        network = self._assembled.network
-        if network is not None:
-            services.append(network.run)
-        publisher = self._assembled.publisher
-        if publisher is not None:
-            services.append(publisher.run)
-        if self._assembled.ssh is not None:
-            services.append(self._assembled.ssh)
+        services += self._ways()
         if self._assembled.announcements is not None:
             services.append(self._attend_gate)
-        if self._assembled.gateway is not None:
-            services.append(self._assembled.gateway.run)
         if seconds is not None:
             services.append(lambda: end_after(self._session, seconds))
         if self._started.groups.held:
             services.append(lambda: watch_limits(self._started.groups, audit))
         return await self._session.run(*services)
+
+    def _ways(self) -> list[Service]:
+        """Return the services of what leads out of the sandbox and into it."""
+        parts = self._assembled
+        ways = [part.run for part in (parts.network, parts.publisher, parts.gateway) if part is not None]
+        return ways if parts.ssh is None else [*ways, parts.ssh]
 
     async def _serve_files(self) -> None:
         self._started.begin()  # the kernel queues requests until the connection is served, a moment from now

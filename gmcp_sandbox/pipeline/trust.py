@@ -97,7 +97,10 @@ class Trust:
             return self._judge_host(call, state)
         if call.tool in MCP_TOOLS:
             return self._judge_server(call, state)
-        cell = self._cells[call.tool].get(label.name)
+        return self._judge_path(call, state)
+
+    def _judge_path(self, call: ToolCall, state: SessionState) -> Verdict:
+        cell = self._cells[call.tool].get(call.label.name)
         if cell is None:
             return self._no_capability
         tier, matcher = cell
@@ -136,7 +139,6 @@ class Trust:
         if self._ceiling is None or verdict.outcome is not Outcome.ALLOW:
             return verdict
         return self._below(self._ceiling, call, state)
-
 
     def _judge_server(self, call: ToolCall, state: SessionState) -> Verdict:
         """Allow what `[mcp]` grants; a ceiling has no word for servers yet, and what it does not grant is denied."""
