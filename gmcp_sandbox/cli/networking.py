@@ -25,12 +25,13 @@ from gmcp_sandbox.net.service import Network
 from gmcp_sandbox.policy.hostrules import HostRules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.monitor.monitor import Monitor
+    from gmcp_sandbox.net.converse import Interception
     from gmcp_sandbox.net.inward import Door
     from gmcp_sandbox.policy.network import Network as Policy
 
@@ -43,14 +44,7 @@ def build_network(  # noqa: PLR0913 - the parts of a session, each said by name
     lines: tuple[int, int],
     doors: Mapping[str, Door],
 ) -> Network:
-    """Build the network on our ends of the lines to pump and relay.
-
-    Args:
-        doors: What stands behind names of our own.
-
-    Raises:
-        HostError: The host's facts cannot be read.
-    """
+    """Build the network on our ends of the lines to pump and relay; `doors`: behind our names. Raises HostError."""
     policy = prepared.profile.net
     assert policy is not None
     rules = HostRules(policy)
@@ -58,15 +52,6 @@ def build_network(  # noqa: PLR0913 - the parts of a session, each said by name
     dial = Dial(rules, Resolver(), OwnAddresses(), proxy_of(policy.proxy, os.environ))
     state = monitor.state
     count = Budgets(rules, state, then=lambda kind, host, amount: state.count(kind, host, amount, time.time_ns()))
-
-    def adopt(new: Policy) -> None:
-        now = HostRules(new)
-        dial.use(now)
-        count.use(now)
-        conversation.is_ruled = now.rules_requests
-        if interception is not None:
-            interception.wanted = now.intercepts
-
     interception = outfit.interception
     conversation = Conversation(
         monitor, interception=interception, is_ruled=rules.rules_requests, idle=policy.idle_seconds
@@ -82,10 +67,25 @@ def build_network(  # noqa: PLR0913 - the parts of a session, each said by name
         converse=inward,
         count=count,
         event=audit.event,
-        adopt=adopt,
+        adopt=_adopting(dial, count, conversation, interception),
         beside=conversation.run,
     )
-    pump, relay = (socket.socket(fileno=fd) for fd in lines)
-    network = Network(parts, pump, relay)
+    network = Network(parts, *(socket.socket(fileno=fd) for fd in lines))
     monitor.state.watch(network.reconsider)
     return network
+
+
+def _adopting(
+    dial: Dial, count: Budgets, conversation: Conversation, interception: Interception | None
+) -> Callable[[Policy], None]:
+    """Return what takes another policy over."""
+
+    def adopt(new: Policy) -> None:
+        now = HostRules(new)
+        dial.use(now)
+        count.use(now)
+        conversation.is_ruled = now.rules_requests
+        if interception is not None:
+            interception.wanted = now.intercepts
+
+    return adopt

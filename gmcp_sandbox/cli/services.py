@@ -84,7 +84,7 @@ class Services:
     def _ways(self) -> list[Service]:
         """Return the services of what leads out of the sandbox and into it."""
         parts = self._assembled
-        ways = [part.run for part in (parts.network, parts.publisher, parts.gateway) if part is not None]
+        ways: list[Service] = [part.run for part in (parts.network, parts.publisher, parts.gateway) if part is not None]
         return ways if parts.ssh is None else [*ways, parts.ssh]
 
     async def _serve_files(self) -> None:

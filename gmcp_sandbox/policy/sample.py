@@ -24,9 +24,14 @@ from gmcp_sandbox.calls.arguments import (
     FsWrite,
     HttpRequest,
     McpCall,
+    McpComplete,
+    McpElicit,
     McpList,
+    McpLog,
     McpPrompt,
     McpRead,
+    McpRoots,
+    McpSample,
     NetConnect,
     NetSend,
     ProcExec,
@@ -104,13 +109,19 @@ def calls_to_host(place: Place) -> Iterator[ToolCall]:
 def calls_of_mcp(name: str) -> Iterator[ToolCall]:
     """Return one call of every MCP tool."""
     server = name.partition("/")[0]
-    whole: tuple[tuple[Tool, Arguments], ...] = (
-        (Tool.MCP_CALL, McpCall(server, "{}")),
-        (Tool.MCP_LIST, McpList(server, "tools")),
-        (Tool.MCP_READ, McpRead(server, "file:///a")),
-        (Tool.MCP_PROMPT, McpPrompt(server, "{}")),
+    resource = f"{server}/file:///a"
+    whole: tuple[tuple[Tool, str, Arguments], ...] = (
+        (Tool.MCP_CALL, name, McpCall(server, "{}")),
+        (Tool.MCP_LIST, server, McpList(server, "tools")),
+        (Tool.MCP_READ, resource, McpRead(server, "file:///a")),
+        (Tool.MCP_PROMPT, name, McpPrompt(server, "{}")),
+        (Tool.MCP_COMPLETE, server, McpComplete(server, "{}")),
+        (Tool.MCP_SAMPLE, server, McpSample(server, "request", "{}")),
+        (Tool.MCP_ELICIT, server, McpElicit(server, "request", "{}")),
+        (Tool.MCP_ROOTS, server, McpRoots(server, "request")),
+        (Tool.MCP_LOG, server, McpLog(server, "message", "{}")),
     )
-    return (_call(tool, name, args, TOOL) for tool, args in whole)
+    return (_call(tool, object, args, TOOL) for tool, object, args in whole)
 
 
 def paths_of(profiles: Iterable[Profile], workspace: str) -> tuple[str, ...]:
