@@ -76,7 +76,7 @@ class Trust:
         self._ceiling = None if ceiling is None else Trust(ceiling)
         self._cells = _compile(profile.capabilities)
         self._reach = Reach(profile.net)
-        self._servers = Servers(profile.mcp if isinstance(profile, Profile) else None, profile.tier)
+        self._servers = Servers(profile.mcp, profile.tier)
         self._allow = allow(self.name)
         self._outside = deny(self.name, "outside_view")
         self._no_capability = deny(self.name, "no_capability")
@@ -141,7 +141,7 @@ class Trust:
         return self._below(self._ceiling, call, state)
 
     def _judge_server(self, call: ToolCall, state: SessionState) -> Verdict:
-        """Allow what `[mcp]` grants; a ceiling has no word for servers yet, and what it does not grant is denied."""
+        """Allow what `[mcp]` grants, in the profile and in the ceiling."""
         verdict = self._servers.judge(call, state)
         if self._ceiling is None or verdict.outcome is not Outcome.ALLOW:
             return verdict

@@ -6,7 +6,8 @@ Invariants (of `bounded`):
 - The ceiling's labels only raise those of the profile: of all that match a path the highest wins.
 - Its principles stand before the profile's, under names that no profile can write, so that neither an answer in advance
   nor another principle that asks can take the place of one of its own.
-- Of every limit, the deadline and the approver, the narrower holds; so it is with the network (`policy/netceiling.py`).
+- Of every limit, the deadline and the approver, the narrower holds; so it is with the network (`policy/netceiling.py`)
+  and with MCP servers (`policy/mcpceiling.py`).
 - The gate is asked wherever the ceiling wants it, and denies and asks at the ceiling's scores at the latest.
 
 A ceiling says nothing about what an agent sees: there it is the labels and grants that bound a profile.
@@ -22,9 +23,10 @@ import msgspec
 
 from gmcp_sandbox.policy.approving import ApprovalPolicy, ApproverKind
 from gmcp_sandbox.policy.fields import Source, read_document, suggest
+from gmcp_sandbox.policy.mcpceiling import bounded_mcp
 from gmcp_sandbox.policy.netceiling import bounded_network
 from gmcp_sandbox.policy.nettables import NetTable
-from gmcp_sandbox.policy.parse import Draft, digest_of, dns_rate
+from gmcp_sandbox.policy.parse import Draft, digest_of, dns_rate, with_gateway
 from gmcp_sandbox.policy.profile import Ceiling, GateBounds, Limits, ProbePolicy, Profile, Rule
 
 _T = TypeVar("_T", bound=Hashable)
@@ -49,6 +51,7 @@ _MAY_HAVE = (
     "probe",
     "audit",
     "net",
+    "mcp",
 )
 _MAY_HAVE_IN = {
     "approvals": ("approver", "deadline_seconds"),
@@ -95,6 +98,7 @@ def bounded(profile: Profile, ceiling: Ceiling) -> Profile:
     rates = ceiling.rates
     if ceiling.net is not None and {"dns.per_second", "dns.burst"} & set(ceiling.net_bounds):
         rates += (dns_rate(ceiling.net.dns),)
+    mcp = bounded_mcp(profile.mcp, ceiling.mcp)
     profile = msgspec.structs.replace(
         profile,
         tier=min(profile.tier, ceiling.tier),
@@ -106,7 +110,8 @@ def bounded(profile: Profile, ceiling: Ceiling) -> Profile:
         approvals=_approvals(profile.approvals, ceiling),
         host_floor=_joined(profile.host_floor, ceiling.host_floor),
         probe=_gate(profile.probe, ceiling.probe),
-        net=bounded_network(profile.net, ceiling),
+        net=with_gateway(bounded_network(profile.net, ceiling), mcp),
+        mcp=mcp,
         audit=msgspec.structs.replace(profile.audit, redact=_joined(profile.audit.redact, ceiling.redact)),
         every_read=_joined(profile.every_read, ceiling.every_read),
         ceiling=ceiling,

@@ -15,6 +15,8 @@ from gmcp_sandbox.policy.build import Builder
 from gmcp_sandbox.policy.ceiling import ORDER, has_scores, is_reason_of_ceiling
 from gmcp_sandbox.policy.document import Document, ProbeTable
 from gmcp_sandbox.policy.fields import Key, Source, read_document
+from gmcp_sandbox.policy.mcpbuild import McpDraft
+from gmcp_sandbox.policy.mcptables import McpTable
 from gmcp_sandbox.policy.netexcess import refuse_network
 from gmcp_sandbox.policy.profile import Ceiling, GateBounds, Tier
 from gmcp_sandbox.policy.sections import limits_of
@@ -58,6 +60,25 @@ def refuse_excess(chain: Sequence[tuple[Source, bool]], variables: Mapping[str, 
             _refuse_gate(excess, document.probe)
             _refuse_capabilities(excess, document)
             refuse_network(excess, builder, document.net)
+            _refuse_servers(excess, builder, document.mcp)
+
+
+def _refuse_servers(excess: Excess, builder: Builder, table: McpTable | None) -> None:
+    """Refuse servers that the ceiling does not have, or has in another form; what they may do is asked call by call."""
+    if table is None:
+        return
+    above = excess.ceiling.mcp
+    if above is None:
+        raise excess.fault("an MCP server", ("mcp",), "none: it has no [mcp]")
+    draft = McpDraft()
+    draft.join(builder, table)
+    for server in draft.servers.values():
+        known = above.server(server.name)
+        key: Key = ("mcp", "servers", server.name)
+        if known is None:
+            raise excess.fault(repr(server.name), key, ", ".join(each.name for each in above.servers))
+        if known.identity != server.identity:
+            raise excess.fault(f"another {server.name!r}", key, "the one that it describes, word for word")
 
 
 def _refuse_values(excess: Excess, document: Document) -> None:

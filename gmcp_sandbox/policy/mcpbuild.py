@@ -85,7 +85,7 @@ class McpDraft:
         return Mcp(tuple(self.servers.values()), **self._values)
 
 
-def rates_of(mcp: Mcp | None) -> list[RateLimit]:
+def server_rates(mcp: Mcp | None) -> list[RateLimit]:
     """Return the rates that the servers' own limits amount to."""
     found = []
     for server in () if mcp is None else mcp.servers:

@@ -24,8 +24,8 @@ from gmcp_sandbox.policy.auditing import AuditPolicy
 from gmcp_sandbox.policy.build import Builder
 from gmcp_sandbox.policy.document import REPLACEABLE, Document
 from gmcp_sandbox.policy.fields import Key, Source, read_document, suggest
-from gmcp_sandbox.policy.mcpbuild import McpDraft, flow_rules
-from gmcp_sandbox.policy.mcpbuild import rates_of as mcp_rates_of
+from gmcp_sandbox.policy.mcp import Mcp
+from gmcp_sandbox.policy.mcpbuild import McpDraft, flow_rules, server_rates
 from gmcp_sandbox.policy.netbuild import NOT_NUMBERS, NetDraft
 from gmcp_sandbox.policy.network import DnsLimits, Network
 from gmcp_sandbox.policy.profile import (
@@ -94,8 +94,8 @@ class Draft:
         }
         self._set: dict[str, str] = {}
         self._net = NetDraft()
-        self._mediation: dict[str, str] = {}
         self._mcp = McpDraft()
+        self._mediation: dict[str, str] = {}
 
     def join(self, source: Source, document: Document, variables: Mapping[str, str]) -> None:
         """Add one file."""
@@ -183,9 +183,7 @@ class Draft:
             if not is_there:
                 raise source.fault(f"`{key}` is missing", hint="set it, or extend a profile that has it")
         mcp = self._mcp.finish(source)
-        net = self._net.finish(source)
-        if mcp is not None:
-            net = msgspec.structs.replace(net or Network(), mcp=True)
+        net = with_gateway(self._net.finish(source), mcp)
         dns = () if net is None else (dns_rate(net.dns),)
         explain = self._values.get("explain")
         persist = self._values.get("persist", False)
@@ -197,8 +195,8 @@ class Draft:
             symlinks=tuple(self._symlinks.items()),
             path_rules=tuple(self._paths),
             capabilities=tuple(self._capabilities),
-            rates=(*self._rates, *dns, *mcp_rates_of(mcp)),
-            rules=tuple(({**self._rules, **{rule.id: rule for rule in flow_rules(mcp)}} | self._rules).values()),
+            rates=(*self._rates, *dns, *server_rates(mcp)),
+            rules=self._all_rules(mcp),
             environment=Environment(tuple(self._lists["environment.allow"]), self._set),
             limits=Limits(**self._tables["limits"]),
             probe=probe_of(source, self._tables["probe"]),
@@ -217,6 +215,11 @@ class Draft:
         )
         return msgspec.structs.replace(profile, digest=digest_of(profile))
 
+    def _all_rules(self, mcp: Mcp | None) -> tuple[Rule, ...]:
+        """Return the principles, and those that follow from the servers where no principle has their name."""
+        following = {rule.id: rule for rule in flow_rules(mcp) if rule.id not in self._rules}
+        return (*self._rules.values(), *following.values())
+
     def _every_read(self) -> tuple[str, ...]:
         return tuple(sorted(label for label, how in self._mediation.items() if how == "every-read"))
 
@@ -225,6 +228,7 @@ class Draft:
         if "tier" not in self._values or not self._capabilities:
             missing = "capabilities" if "tier" in self._values else "tier"
             raise source.fault(f"`{missing}` is missing", hint="set it, or extend a shipped profile")
+        mcp = self._mcp.finish(source)
         stated = self._net.stated()
         gate = self._tables["probe"]
         ceiling = Ceiling(
@@ -233,21 +237,34 @@ class Draft:
             tier=Tier[self._values["tier"].upper()],
             capabilities=tuple(self._capabilities),
             path_rules=tuple(self._paths),
-            rates=tuple(self._rates),
-            rules=tuple(self._rules.values()),
+            rates=(*self._rates, *server_rates(mcp)),
+            rules=self._all_rules(mcp),
             demotions=tuple(self._demotions),
             limits=self._tables["limits"],
             approver=self._tables["approvals"].get("approver"),
             deadline_seconds=self._tables["approvals"].get("deadline_seconds"),
             host_floor=tuple(self._lists["host_floor"]),
             probe=GateBounds(**{name: gate[name] for name in GateBounds.__struct_fields__ if name in gate}),
-            net=self._net.finish(source),
+            net=with_gateway(self._net.finish(source), mcp),
+            mcp=mcp,
             net_bounds={name: value for name, value in stated.items() if name not in NOT_NUMBERS},
             proxy=stated.get("proxy"),
             redact=tuple(self._lists["audit.redact"]),
             every_read=self._every_read(),
         )
         return msgspec.structs.replace(ceiling, digest=digest_of(ceiling))
+
+
+def with_gateway(net: Network | None, mcp: Mcp | None) -> Network | None:
+    """Return a network in which the MCP gateway is there when there are servers, and not otherwise.
+
+    One that is there for the gateway alone reaches no host.
+    """
+    if mcp is not None:
+        return msgspec.structs.replace(Network() if net is None else net, mcp=True)
+    if net is None or not net.mcp:
+        return net
+    return msgspec.structs.replace(net, mcp=False) if net.allow or net.services else None
 
 
 def dns_rate(limits: DnsLimits) -> RateLimit:

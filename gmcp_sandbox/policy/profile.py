@@ -248,6 +248,7 @@ class Ceiling(msgspec.Struct, frozen=True):
         net_bounds: Bounds of the single numbers of `[net]`, by name; those of `[net.dns]` as `dns.NAME`.
         proxy: The one that holds; None leaves it to the profile.
         redact: Patterns of what no record may hold.
+        mcp: The servers that profiles may have, as they may have them; None: none at all.
     """
 
     name: str
@@ -268,6 +269,7 @@ class Ceiling(msgspec.Struct, frozen=True):
     proxy: str | None = None
     redact: tuple[str, ...] = ()
     every_read: tuple[str, ...] = ()
+    mcp: Mcp | None = None
 
 
 class Profile(msgspec.Struct, frozen=True):

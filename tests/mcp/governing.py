@@ -13,7 +13,7 @@ from gmcp_sandbox.mcp.pins import PinStore
 from gmcp_sandbox.monitor.monitor import Monitor
 from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.mcp import Mcp, McpServer
-from gmcp_sandbox.policy.mcpbuild import flow_rules, rates_of
+from gmcp_sandbox.policy.mcpbuild import flow_rules, server_rates
 from gmcp_sandbox.policy.state import SessionState
 from tests.pipeline.samples import profile
 
@@ -52,7 +52,7 @@ class Stage:
         directory.mkdir(exist_ok=True)
         self.mcp = Mcp(servers or (FILES, MAIL), **policy)
         whole = msgspec.structs.replace(
-            profile(rules=(*flow_rules(self.mcp), *rules), rates=(*rates, *rates_of(self.mcp))), mcp=self.mcp
+            profile(rules=(*flow_rules(self.mcp), *rules), rates=(*rates, *server_rates(self.mcp))), mcp=self.mcp
         )
         self.paper = Paper()
         clock = itertools.count(1_000_000_000, 1000)

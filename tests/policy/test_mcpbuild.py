@@ -9,7 +9,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.policy.fields import Source
 from gmcp_sandbox.policy.mcp import McpServer, ToolLimit
-from gmcp_sandbox.policy.mcpbuild import flow_rules, rates_of
+from gmcp_sandbox.policy.mcpbuild import flow_rules, server_rates
 from gmcp_sandbox.policy.parse import parse_profile
 from gmcp_sandbox.policy.profile import RateLimit
 
@@ -104,7 +104,7 @@ def test_limits_become_rates():
         RateLimit((Tool.MCP_CALL,), 5.0, 9, server="files"),
         RateLimit((Tool.MCP_CALL,), 1.0, 1, server="files", names=("read_big",)),
     )
-    assert rates_of(None) == []
+    assert server_rates(None) == []
 
 
 def test_one_rule_for_each_server_that_does_not_get_everything():
