@@ -68,7 +68,11 @@ class Surroundings(msgspec.Struct, frozen=True):
 def question_of_call(
     call: ToolCall, taint: tuple[str, ...], around: Surroundings, *, is_burst: bool = False
 ) -> Question:
-    """Return the question about a live call."""
+    """Return the question about a live call.
+
+    A program start is asked about without the session's taint: what it then reads and sends is judged under it, and a
+    model that is told of a secret takes every `cat` after it for theft.
+    """
     args = {name: value for name, value in msgspec.structs.asdict(call.args).items() if value is not None}
     if call.tool is Tool.MCP_CALL or call.tool is Tool.MCP_PROMPT:
         args["arguments"] = _parsed(args.get("arguments"))
@@ -79,7 +83,7 @@ def question_of_call(
         args,
         None if call.content is None else _text(call.content),
         call.label.name,
-        taint,
+        () if call.tool is Tool.PROC_EXEC else taint,
         around.task,
         around.workspace,
         around.home,

@@ -97,7 +97,7 @@ def test_names_are_those_of_the_code() -> None:
     assert set(labels) == set(BUILTIN)
     assert [BUILTIN[name].rank for name in labels] == sorted(label.rank for label in BUILTIN.values())
     assert set(
-        re.findall(r"^  (\w+) {3,}\w", text_of("profiles").partition("# Shipped")[2].partition("\n# ")[0], re.M)
+        re.findall(r"^  ([\w-]+) +\w", text_of("profiles").partition("# Shipped")[2].partition("\n# ")[0], re.M)
     ) == set(shipped_names())
     for state in State:
         assert state.value.upper() in text_of("record")

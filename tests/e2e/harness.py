@@ -32,6 +32,8 @@ SECONDS = 60
 _AS_USER = Path(__file__).with_name("as_user.py")
 _COMMAND = "import sys; sys.path.insert(0, {!r}); from gmcp_sandbox.cli.main import main; sys.exit(main())"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+UNASKED = '[probe]\ntools = ["mcp.call"]\n'
+"""For a profile: the gate is not asked about what the test is not about."""
 GIT_CONFIG = """\
 [user]
     name = Ada

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gmcp_sandbox.audit.verify import State, verify
-from tests.e2e.harness import AGENTS, Hung, Process, descendants, namespaces_in_use, ticks, wait_until
+from tests.e2e.harness import AGENTS, UNASKED, Hung, Process, descendants, namespaces_in_use, ticks, wait_until
 
 KILLS = int(os.environ.get("GMCP_KILLS", "12"))
 WITHIN = 1.0
@@ -153,11 +153,15 @@ def _is_in_disk_wait(pid, task):
     return text[text.rindex(")") + 2 :].startswith("D")
 
 
+def _title(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
 def test_kill_of_the_agent(sandbox):
     with sandbox.start("--", "sh", "-c", "sleep 1000 & echo ready; wait") as running:
         running.read_until(b"ready")
         scene = Scene(running)
-        agent = scene.family[3]
+        agent = next(each for each in scene.family if _title(each.pid).startswith("sh "))
         agent.kill()
         result = running.end(10)
         wait_until(scene.all_is_gone, "the end of all", 2)
@@ -217,7 +221,9 @@ def test_the_next_session_clears_up_after_a_crash(sandbox):
 
 
 def test_an_agent_that_fills_its_memory_file_system_hurts_nobody(sandbox):
-    profile = sandbox.profile('name = "x"\nextends = "default"\n[limits]\nscratch_bytes = "8MiB"\nshm_bytes = "1MiB"\n')
+    profile = sandbox.profile(
+        'name = "x"\nextends = "default"\n[limits]\nscratch_bytes = "8MiB"\nshm_bytes = "1MiB"\n' + UNASKED
+    )
     script = """
     head -c 20M /dev/zero > /tmp/full; echo $?; head -c 5M /dev/zero > /dev/shm/full; echo $?
     rm /tmp/full; echo ok > /tmp/a; cat /tmp/a
