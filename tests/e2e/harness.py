@@ -33,7 +33,7 @@ _AS_USER = Path(__file__).with_name("as_user.py")
 _COMMAND = "import sys; sys.path.insert(0, {!r}); from gmcp_sandbox.cli.main import main; sys.exit(main())"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNASKED = '[probe]\ntools = ["mcp.call"]\n'
-"""For a profile: the gate is not asked about what the test is not about."""
+"""Of a profile: the gate, which errs now and then, is not asked about what a test is not about."""
 GIT_CONFIG = """\
 [user]
     name = Ada
@@ -349,9 +349,9 @@ class Sandbox:
         return path
 
     def profile(self, text: str, name: str = "mine.toml") -> str:
-        """Make a profile beside the workspace; return its path."""
+        """Make a profile beside the workspace; return its path. The gate is asked where the text says so."""
         path = self.base / name
-        path.write_text(text)
+        path.write_text(text if "[probe]" in text else f"{text}\n{UNASKED}")
         return str(path)
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:

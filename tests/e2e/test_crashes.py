@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gmcp_sandbox.audit.verify import State, verify
-from tests.e2e.harness import AGENTS, UNASKED, Hung, Process, descendants, namespaces_in_use, ticks, wait_until
+from tests.e2e.harness import AGENTS, Hung, Process, descendants, namespaces_in_use, ticks, wait_until
 
 KILLS = int(os.environ.get("GMCP_KILLS", "12"))
 WITHIN = 1.0
@@ -221,9 +221,7 @@ def test_the_next_session_clears_up_after_a_crash(sandbox):
 
 
 def test_an_agent_that_fills_its_memory_file_system_hurts_nobody(sandbox):
-    profile = sandbox.profile(
-        'name = "x"\nextends = "default"\n[limits]\nscratch_bytes = "8MiB"\nshm_bytes = "1MiB"\n' + UNASKED
-    )
+    profile = sandbox.profile('name = "x"\nextends = "default"\n[limits]\nscratch_bytes = "8MiB"\nshm_bytes = "1MiB"\n')
     script = """
     head -c 20M /dev/zero > /tmp/full; echo $?; head -c 5M /dev/zero > /dev/shm/full; echo $?
     rm /tmp/full; echo ok > /tmp/a; cat /tmp/a
