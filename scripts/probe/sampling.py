@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from scripts.probe.augment import chained, chained_safe, mentioned, varied
+from scripts.probe.augment_calls import carried, reshaped, short_commands, spoken
 from scripts.probe.rows import DANGEROUS, SAFE, Row
 
 SHARES = {
@@ -26,6 +27,7 @@ SHARES = {
 }
 """Rows a source gives to an epoch, where it has more; all dangerous rows of the public sources take part."""
 _CHAINS, _SAFE_CHAINS, _MENTIONS = 350, 450, 350
+_CARRIED, _SPOKEN = 300, 200
 
 
 def epoch(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -35,15 +37,24 @@ def epoch(rows: Sequence[Row], seed: int) -> list[Row]:
     commands = [row for row in rows if row.tool == "proc.exec" and isinstance(row.call["args"].get("command"), str)]
     bad = [row for row in commands if row.label == DANGEROUS]
     good = [row for row in commands if row.label == SAFE and row.source != "programs"]
-    mixed = [varied(row, chance) for row in drawn]
+    mixed = [reshaped(varied(row, chance), chance) for row in drawn]
     mixed += [chained(chance.choice(bad), chance.choice(good), chance) for _ in range(_CHAINS)]
     mixed += [chained_safe(chance.choice(good), chance.choice(good), chance) for _ in range(_SAFE_CHAINS)]
     for row in chance.sample(bad, min(_MENTIONS, len(bad))):
         text = str(row.call["args"]["command"])
         if len(text) < 120 and "\n" not in text and text.strip():
             mixed.append(mentioned(row, text, chance))
+    mixed += _in_calls(short_commands(bad), short_commands(good), chance)
     chance.shuffle(mixed)
     return mixed
+
+
+def _in_calls(bad: list[Row], good: list[Row], chance: random.Random) -> list[Row]:
+    """Return commands that calls of MCP servers carry, and calls that speak of dangerous ones."""
+    if not bad or not good:
+        return []
+    found = [carried(chance.choice(each), chance) for each in (bad, good) for _ in range(_CARRIED)]
+    return found + [spoken(chance.choice(bad), chance) for _ in range(_SPOKEN)]
 
 
 def _draw(rows: Sequence[Row], chance: random.Random) -> list[Row]:

@@ -48,8 +48,12 @@ TEMPLATES = {
     "net": generate_net,
     "write": generate_write,
 }
-BENCHMARK = Path(__file__).resolve().parents[2] / "tests" / "data" / "mcp_benchmark.jsonl"
+_TESTS = Path(__file__).resolve().parents[2] / "tests" / "data"
+BENCHMARK = _TESTS / "mcp_benchmark.jsonl"
 """Measured on by `ablation`, never trained on."""
+ORDINARY = _TESTS / "ordinary_argv.jsonl"
+"""What a developer's tools start all day; all harmless, measured on. What training has alike stays there: that everyday
+commands are harmless must be learnt, so `ablation` says apart what it has not seen."""
 HELD_OUT_FILES = "heldout_*.jsonl"
 """Written by an author of whom training has nothing in the same field."""
 
