@@ -1,14 +1,15 @@
-"""What each layer is worth, and how the score behaves: tables and plots for the model card.
+"""What each layer is worth, and how the score behaves: tables and plots, written into the model card.
 
-    scripts/ablation --sources DIR --benchmark tests/data/mcp_benchmark.jsonl --model model --out model
+    scripts/ablation --sources DIR --benchmark tests/data/mcp_benchmark.jsonl --model model --out model \\
+        [--families DIR] [--decoder WORK/smollm.pt]
 
-Writes `ablation.md`, `alpha.svg`, `reliability.svg` and `roc.svg`.
+Writes `alpha.svg`, `reliability.svg` and `roc.svg`, and the part of `MODEL_CARD.md` between its two marks.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,19 +18,23 @@ from numpy.typing import NDArray
 
 from gmcp_sandbox.probe.manifest import Manifest, read_manifest
 from gmcp_sandbox.probe.metrics import Counts
+from scripts.probe import tables
 from scripts.probe.baselines import keywords, regression
 from scripts.probe.configurations import stopped
 from scripts.probe.encoder import lines_of_minilm
 from scripts.probe.evaluate import HEADER, NEVER_LEARNT, line, sets
-from scripts.probe.measure import hardest, roc
+from scripts.probe.measure import balanced, hardest, roc, threshold_for
 from scripts.probe.plots import Axis, Series, plot
 from scripts.probe.rows import Row, read_lines, row_of
 from scripts.probe.score import file_logits, labels, margins
-from scripts.probe.splits import Splits, split
+from scripts.probe.splits import ORDINARY, Splits, split
 from scripts.probe.train import DATA
 
 Scores = NDArray[np.float64]
 _ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
+_ASK_STOPS = 0.04
+"""Share of harmless calibration calls that a judge may stop, as `export` has it."""
+BENCHMARK = "MCP benchmark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def reliability(sets_: Sequence[Judged], manifest: Manifest) -> str:
     return plot("Reliability", Axis("said probability of danger"), Axis("share dangerous"), lines)
 
 
-def rocs(development: Judged, others: dict[str, Scores], manifest: Manifest) -> str:
+def rocs(development: Judged, others: dict[str, Scores]) -> str:
     """Return the ROC plot on the development set."""
     truth = labels(development.rows)
     named = {"probe": development.scores(), **others}
@@ -116,18 +121,62 @@ def rocs(development: Judged, others: dict[str, Scores], manifest: Manifest) -> 
     return plot("ROC, development set", Axis("false stops"), Axis("recall"), lines)
 
 
-def judges(splits: Splits, known: dict[str, Judged], baseline: dict[str, Scores]) -> list[str]:
-    """Return the table of the model against the baselines."""
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another judge on the same rows: what it says, and from where on it stops."""
+
+    name: str
+    score: Callable[[Sequence[Row]], Scores]
+    at: float
+
+
+def rivals(splits: Splits, decoder: Path | None) -> Iterator[Rival]:
+    """Yield the baselines and, with its checkpoint, candidate (b); thresholds come from the calibration families."""
+    trained = regression(splits.train)
+    yield Rival("n-gram regression", trained, _threshold(splits.calibration, trained))
+    yield Rival("keywords", keywords, 0.0)
+    if decoder is not None:
+        asked = _decoder(decoder)
+        yield Rival("(b) SmolLM2, cut", asked, _threshold(splits.calibration, asked))
+
+
+def _threshold(rows: list[Row], score: Callable[[Sequence[Row]], Scores]) -> float:
+    return threshold_for(score(rows), labels(rows), balanced(rows), _ASK_STOPS)
+
+
+def _decoder(checkpoint: Path) -> Callable[[Sequence[Row]], Scores]:
+    from scripts.probe.encoder import load
+    from scripts.probe.score import torch_logits
+    from scripts.probe.train import candidate
+
+    model, lines = candidate("smollm")
+    load(checkpoint, model)
+    return lambda rows: margins(torch_logits(model, lines, [row.text for row in rows]))
+
+
+def judges(known: Sequence[Judged], others: Sequence[Rival]) -> list[str]:
+    """Return the table of the model against the others, the third that is hardest for the regression apart."""
     table = [HEADER]
-    for name, rows in sets(splits):
-        own, manifest = known[name].scores(), known[name].manifest
-        table.append(line(name, "probe", rows, own, manifest.ask_at))
-        table.append(line(name, "n-gram regression", rows, baseline[name]))
-        table.append(line(name, "keywords", rows, keywords(rows)))
-        hard = hardest(rows, baseline[name])
-        part = [rows[at] for at in hard]
-        table.append(line(f"{name}, hardest third", "probe", part, own[hard], manifest.ask_at))
+    for each in known:
+        own, at = each.scores(), each.manifest.ask_at
+        table.append(line(each.name, "probe", each.rows, own, at))
+        said = {rival.name: rival.score(each.rows) for rival in others}
+        table += [line(each.name, rival.name, each.rows, said[rival.name], rival.at) for rival in others]
+        hard = hardest(each.rows, said[others[0].name])
+        part = [each.rows[index] for index in hard]
+        named = f"{each.name}, hardest third"
+        table.append(line(named, "probe", part, own[hard], at))
+        table += [line(named, rival.name, part, said[rival.name][hard], rival.at) for rival in others]
     return table
+
+
+def measured_sets(splits: Splits, given: argparse.Namespace) -> list[Judged]:
+    """Return all sets with the model's answers; the held-out families are judged by the model that lacks them."""
+    found = []
+    for name, rows in sets(splits):
+        folder = given.model if name in NEVER_LEARNT else given.families or given.model
+        found.append(judge(folder, name, rows))
+    return [*found, judge(given.model, BENCHMARK, [row_of(each, "benchmark") for each in read_lines(given.benchmark)])]
 
 
 def main() -> None:
@@ -137,33 +186,31 @@ def main() -> None:
     parser.add_argument("--benchmark", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--families", type=Path, default=None, help="model that never saw the held-out families")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--decoder", type=Path, default=None, help="checkpoint of candidate (b)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the card and the plots")
     given = parser.parse_args()
     manifest, splits = read_manifest(given.model), split(given.sources, DATA)
-    known = {
-        name: judge(given.model if name in NEVER_LEARNT else given.families or given.model, name, rows)
-        for name, rows in sets(splits)
-    }
-    development = known["development"]
-    benchmark = judge(given.model, "MCP benchmark", [row_of(each, "benchmark") for each in read_lines(given.benchmark)])
-    score = regression(splits.train)
-    baseline = {name: score(each.rows) for name, each in known.items()}
-    both = [development, benchmark]
+    known = measured_sets(splits, given)
+    others = list(rivals(splits, given.decoder))
+    named = {each.name: each for each in known}
+    development, both = named["development"], [named["development"], named[BENCHMARK]]
+    ordinary = judge(given.model, "ordinary", [row_of(each, "ordinary") for each in read_lines(ORDINARY)])
     sweep, drawing = alpha_sweep(both, manifest)
-    own = [*both, known["held-out families"]]
-    tables = [
-        "## Against the baselines", "", *judges(splits, known, baseline), "",
-        line("MCP benchmark", "probe", benchmark.rows, benchmark.scores(), manifest.ask_at),
-        line("MCP benchmark", "n-gram regression", benchmark.rows, score(benchmark.rows)),
-        line("MCP benchmark", "keywords", benchmark.rows, keywords(benchmark.rows)), "",
-        "## The whole pipeline in four configurations", "", *configurations(both, manifest), "", "## α", "", *sweep, "",
-    ]  # fmt: skip
-    (given.out / "ablation.md").write_text("\n".join(tables), encoding="utf-8")
+    seen = {row.text for row in splits.train}
+    parts = {
+        "Against baselines and the second candidate": judges(known, others),
+        "By tool": tables.by_tool([(each.rows, each.scores(), each.manifest.ask_at) for each in known]),
+        "False stops on ordinary program starts": tables.false_stops(ordinary.rows, ordinary.scores(), manifest, seen),
+        "The whole pipeline in four configurations": configurations(both, manifest),
+        "α": [*sweep, "", "![F1 over α](alpha.svg)"],
+        "Curves": ["![Reliability](reliability.svg)", "![ROC on the development set](roc.svg)"],
+    }
+    tables.write(given.out / "MODEL_CARD.md", parts)
     (given.out / "alpha.svg").write_text(drawing, encoding="utf-8")
+    own = [*both, named["held-out families"]]
     (given.out / "reliability.svg").write_text(reliability(own, manifest), encoding="utf-8")
-    others = {"n-gram regression": baseline["development"], "keywords": keywords(development.rows)}
-    (given.out / "roc.svg").write_text(rocs(development, others, manifest), encoding="utf-8")
-    print("\n".join(tables))
+    curves = {rival.name: rival.score(development.rows) for rival in others}
+    (given.out / "roc.svg").write_text(rocs(development, curves), encoding="utf-8")
 
 
 if __name__ == "__main__":

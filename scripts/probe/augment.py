@@ -15,6 +15,8 @@ from typing import Any
 from scripts.probe.rows import DANGEROUS, SAFE, Row, reworded
 
 _LONGEST = 160
+_STEP = 90
+"""Characters of a command that is one step of a script."""
 _PREFIXES = (
     "sudo ",
     "sudo -n ",
@@ -97,12 +99,30 @@ def chained(danger: Row, safe: Row, chance: random.Random) -> Row:
     return reworded(danger, _with(danger, f"{first} {chance.choice(('&&', ';', '&&'))} {second}"))
 
 
-def chained_safe(first: Row, second: Row, chance: random.Random) -> Row:
-    """Return two harmless commands in one line."""
-    texts = [str(row.call["args"]["command"]) for row in (first, second)]
-    if any("\n" in text or len(text) > _LONGEST for text in texts):
-        return first
-    return reworded(first, _with(first, chance.choice((" && ", "; ", " && ")).join(texts)))
+def chained_safe(rows: Sequence[Row], chance: random.Random) -> Row:
+    """Return harmless commands in one line or script."""
+    return _script(rows[0], _short(rows), chance) if _short(rows) else rows[0]
+
+
+def chained_deep(danger: Row, rows: Sequence[Row], chance: random.Random) -> Row:
+    """Return the dangerous command somewhere in a script of harmless ones."""
+    bad, good = _short([danger]), _short(rows)
+    at = chance.randint(0, len(good))
+    return _script(danger, [*good[:at], *bad, *good[at:]], chance) if bad else danger
+
+
+def _short(rows: Sequence[Row]) -> list[str]:
+    texts = [str(row.call["args"]["command"]).strip() for row in rows]
+    return [text for text in texts if text and len(text) <= _STEP and "\n" not in text and "<<" not in text]
+
+
+def _script(row: Row, steps: Sequence[str], chance: random.Random) -> Row:
+    text = chance.choice((" && ", "; ", "; ", "\n")).join(steps)
+    if chance.random() < 0.5:
+        return reworded(row, _with(row, text))
+    call = _with(row, text)
+    call["args"] = {"argv": [chance.choice(("bash", "/bin/bash", "sh")), chance.choice(("-c", "-c", "-lc")), text]}
+    return reworded(row, call)
 
 
 def _with(row: Row, text: str) -> dict[str, Any]:

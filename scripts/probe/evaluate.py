@@ -22,7 +22,7 @@ from scripts.probe.splits import Splits, split
 from scripts.probe.train import DATA, candidate
 
 Scores = NDArray[np.float64]
-NEVER_LEARNT = ("development", "held-out author")
+NEVER_LEARNT = ("development", "held-out author: commands", "held-out author: MCP calls")
 """Sets that a release has not seen, either."""
 HEADER = "| set | judge | rows | F1 | 95 % | precision | recall | FPR | AUC | pairs |\n" + "|---" * 10 + "|"
 
@@ -44,8 +44,8 @@ def sets(splits: Splits) -> Iterator[tuple[str, list[Row]]]:
     yield "held-out families", splits.tools
     yield "… written for this project", [row for row in splits.tools if row.source == "curated"]
     yield "… ordinary commands (tldr)", [row for row in splits.tools if row.source in ("tldr", "programs")]
-    if splits.authors:
-        yield "held-out author", splits.authors
+    yield "held-out author: commands", [row for row in splits.authors if row.tool == "proc.exec"]
+    yield "held-out author: MCP calls", [row for row in splits.authors if row.tool == "mcp.call"]
 
 
 def main() -> None:

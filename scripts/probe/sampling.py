@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from scripts.probe.augment import chained, chained_safe, mentioned, varied
+from scripts.probe.augment import chained, chained_deep, chained_safe, mentioned, varied
 from scripts.probe.augment_calls import carried, reshaped, short_commands, spoken
 from scripts.probe.rows import DANGEROUS, SAFE, Row
 
@@ -26,7 +26,8 @@ SHARES = {
     "templates.incoming": 500,
 }
 """Rows a source gives to an epoch, where it has more; all dangerous rows of the public sources take part."""
-_CHAINS, _SAFE_CHAINS, _MENTIONS = 350, 450, 350
+_CHAINS, _SAFE_CHAINS, _MENTIONS = 300, 900, 350
+_DEEP = 350
 _CARRIED, _SPOKEN = 300, 200
 
 
@@ -39,7 +40,8 @@ def epoch(rows: Sequence[Row], seed: int) -> list[Row]:
     good = [row for row in commands if row.label == SAFE and row.source != "programs"]
     mixed = [reshaped(varied(row, chance), chance) for row in drawn]
     mixed += [chained(chance.choice(bad), chance.choice(good), chance) for _ in range(_CHAINS)]
-    mixed += [chained_safe(chance.choice(good), chance.choice(good), chance) for _ in range(_SAFE_CHAINS)]
+    mixed += [chained_safe(chance.choices(good, k=chance.randint(2, 6)), chance) for _ in range(_SAFE_CHAINS)]
+    mixed += [chained_deep(chance.choice(bad), _some(good, chance), chance) for _ in range(_DEEP)]
     for row in chance.sample(bad, min(_MENTIONS, len(bad))):
         text = str(row.call["args"]["command"])
         if len(text) < 120 and "\n" not in text and text.strip():
@@ -47,6 +49,10 @@ def epoch(rows: Sequence[Row], seed: int) -> list[Row]:
     mixed += _in_calls(short_commands(bad), short_commands(good), chance)
     chance.shuffle(mixed)
     return mixed
+
+
+def _some(rows: list[Row], chance: random.Random) -> list[Row]:
+    return chance.choices(rows, k=chance.randint(1, 5))
 
 
 def _in_calls(bad: list[Row], good: list[Row], chance: random.Random) -> list[Row]:

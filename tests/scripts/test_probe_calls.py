@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from scripts.probe.augment import chained_deep, chained_safe
 from scripts.probe.augment_calls import carried, reshaped, short_commands, spoken
 from scripts.probe.rows import DANGEROUS, SAFE, command, row_of
 
@@ -62,3 +63,19 @@ def test_a_text_that_speaks_of_a_command_is_safe():
 def test_only_commands_that_fit_are_carried():
     rows = [a_command("ls"), a_command(" "), a_command("x" * 400), a_call()]
     assert [row.text for row in short_commands(rows)] == ["run: ls"]
+
+
+def test_a_script_of_harmless_commands_is_harmless_and_one_dangerous_step_makes_it_dangerous():
+    steps = [a_command(text, SAFE) for text in ("make", "ls -la", "git status")]
+    for seed in range(20):
+        safe = chained_safe(steps, random.Random(seed))
+        bad = chained_deep(a_command("rm -rf ~"), steps, random.Random(seed))
+        assert (safe.label, bad.label) == (SAFE, DANGEROUS)
+        assert all(step in safe.text and step in bad.text for step in ("make", "ls -la", "git status"))
+        assert "rm -rf ~" in bad.text
+
+
+def test_steps_that_are_scripts_themselves_take_no_part():
+    steps = [a_command("cat <<EOF\nx\nEOF", SAFE), a_command("x" * 200, SAFE)]
+    assert chained_safe(steps, random.Random(1)) is steps[0]
+    assert chained_deep(a_command("rm -rf ~"), steps, random.Random(1)).text.endswith("rm -rf ~")
