@@ -14,12 +14,18 @@ holds more than one word for it (`#!/usr/bin/env -S …`).
 The command that starts the session is not asked about: the user has just typed it, and nothing of the agent's has run
 before it. The same words a second time are the agent's.
 
+The inner programs of a compiler (`cc1`, `as`, `collect2`, `ld`) are not asked about where they are the system's own:
+the driver that starts them was, each of their command lines names another temporary file, so that nothing could be
+remembered, and what they write is judged where it is written.
+
 Scratch trees and bursts are asked about by class of place, not by name: three thousand new files are one question.
 
 Owned by the event loop. Guarantees: no content is looked at; at most `_CLASSES` classes are counted.
 """
 
 from __future__ import annotations
+
+import re
 
 from gmcp_sandbox.calls.arguments import FsWrite, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
@@ -46,6 +52,8 @@ _ALWAYS = frozenset(
 )
 _CHANGES = frozenset({Tool.FS_WRITE, Tool.FS_DELETE, Tool.FS_RENAME})
 _USUAL = frozenset({SYSTEM.name, WORKSPACE.name, SCRATCH.name})
+_INNER = re.compile(r"/usr/(lib|libexec)/gcc/[^/]+/[^/]+/[a-z0-9-]+|/usr/bin/([a-z0-9_]+-){0,4}(as|ld(\.[a-z]+)?)")
+"""Parts of a compiler that its driver starts."""
 PROBED = _ALWAYS | _CHANGES | {Tool.FS_READ}
 """Tools that can be probed at all."""
 
@@ -70,7 +78,7 @@ class Selection:
                 self._begins = False
                 if call.args.argv == self._around.command:
                     return False
-            return _says_something(call.args) or call.label.name not in _USUAL
+            return self._wants_start(call, call.args)
         if tool in _ALWAYS:
             return True
         if tool is Tool.FS_READ:
@@ -78,6 +86,11 @@ class Selection:
         if call.label.name != WORKSPACE.name:
             return tool in _CHANGES
         return tool in _CHANGES and self._is_burst(call)
+
+    def _wants_start(self, call: ToolCall, args: ProcExec) -> bool:
+        if call.label.name == SYSTEM.name and _INNER.fullmatch(call.object):
+            return False
+        return _says_something(args) or call.label.name not in _USUAL
 
     def by_class(self, call: ToolCall) -> bool:
         """True when the question is about the class of the place and not about its name."""

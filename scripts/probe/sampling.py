@@ -31,10 +31,10 @@ _DEEP = 350
 _CARRIED, _SPOKEN = 300, 200
 
 
-def epoch(rows: Sequence[Row], seed: int) -> list[Row]:
-    """Return the rows of one epoch."""
+def epoch(rows: Sequence[Row], seed: int, share: float = 1.0) -> list[Row]:
+    """Return the rows of one epoch; `share` makes fewer those of the sources that have more than they give."""
     chance = random.Random(seed)  # noqa: S311 - an order, no secret
-    drawn = _draw(rows, chance)
+    drawn = _draw(rows, chance, share)
     commands = [row for row in rows if row.tool == "proc.exec" and isinstance(row.call["args"].get("command"), str)]
     bad = [row for row in commands if row.label == DANGEROUS]
     good = [row for row in commands if row.label == SAFE and row.source != "programs"]
@@ -63,7 +63,7 @@ def _in_calls(bad: list[Row], good: list[Row], chance: random.Random) -> list[Ro
     return found + [spoken(chance.choice(bad), chance) for _ in range(_SPOKEN)]
 
 
-def _draw(rows: Sequence[Row], chance: random.Random) -> list[Row]:
+def _draw(rows: Sequence[Row], chance: random.Random, part: float) -> list[Row]:
     by_source: dict[str, list[Row]] = defaultdict(list)
     drawn: list[Row] = []
     for row in rows:
@@ -72,7 +72,7 @@ def _draw(rows: Sequence[Row], chance: random.Random) -> list[Row]:
         else:
             by_source[row.source].append(row)
     for source, own in sorted(by_source.items()):
-        share = SHARES.get(source, len(own))
+        share = int(part * SHARES[source]) if source in SHARES else len(own)
         drawn += own if len(own) <= share else _pairs_together(own, share, chance)
     return drawn
 

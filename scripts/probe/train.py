@@ -54,6 +54,8 @@ class Plan:
     decay: float = 0.9
     """Each layer down learns at this share of the one above."""
     seed: int = 1
+    share: float = 1.0
+    """Of what generated and public sources give to an epoch; less where they were learnt before."""
 
 
 def groups_of(model: nn.Module, plan: Plan) -> list[dict[str, object]]:
@@ -88,12 +90,12 @@ class Trainer:
 
     def run(self, rows: Sequence[Row], out: Path) -> None:
         """Train and save the running mean after each epoch."""
-        first = epoch(rows, self.plan.seed)
+        first = epoch(rows, self.plan.seed, self.plan.share)
         total = self.plan.epochs * (len(first) // self.plan.batch + 2)
         rates = [group["lr"] for group in self.optimizer.param_groups]
         schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rates, total_steps=total, pct_start=0.08)
         for number in range(self.plan.epochs):
-            drawn = first if number == 0 else epoch(rows, self.plan.seed + number)
+            drawn = first if number == 0 else epoch(rows, self.plan.seed + number, self.plan.share)
             self._epoch(drawn, schedule, f"{number + 1}/{self.plan.epochs}", total)
             torch.save(self.mean, out)
 
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--threads", type=int, default=2, help="one where other work shares the processors")
     parser.add_argument("--rate", type=float, default=usual.rate)
+    parser.add_argument("--share", type=float, default=usual.share, help="of what generated and public sources give")
     parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from, instead of the first stage")
     parser.add_argument("--release", action="store_true", help="learn the held-out families, too")
     parser.add_argument("--name", default=None, help="name of the checkpoint; default: the candidate's")
@@ -206,7 +209,7 @@ def main() -> None:
         torch.manual_seed(given.seed)
         model, lines = candidate(given.candidate)
         load(given.start, model)
-    plan = Plan(epochs=given.epochs, rate=given.rate, seed=given.seed)
+    plan = Plan(epochs=given.epochs, rate=given.rate, seed=given.seed, share=given.share)
     Trainer(model, lines, plan).run(splits.train, given.work / f"{given.name or given.candidate}.pt")
 
 
