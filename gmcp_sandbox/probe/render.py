@@ -54,6 +54,8 @@ _USUAL_LABELS = {"proc.exec": "system", "dns.resolve": "network", "net.connect":
     "mcp.prompt": "tool",
 }
 """Labels that say nothing, because the object can have no other or mostly has this one."""
+_USUAL_TAINTS = frozenset({"private", "watched", "workspace", "system", "scratch"})
+"""Taints that say nothing: every session that starts git has read a dotfile."""
 
 
 def render_row(row: Mapping[str, Any]) -> str:
@@ -95,8 +97,9 @@ def _context(question: Question) -> str:
     """Return label, taint and task, as far as they say something."""
     label = question.label
     parts = f" ({_tidy(label)[:24]})" if label and label != _USUAL_LABELS.get(question.tool) else ""
-    if question.taint:
-        parts += " after reading " + head(_tidy(" and ".join(sorted(question.taint)[:4])), _TASK)
+    telling = sorted(set(question.taint) - _USUAL_TAINTS)
+    if telling:
+        parts += " after reading " + head(_tidy(" and ".join(telling[:4])), _TASK)
     if question.task:
         parts += f' for task "{head(_tidy(question.task[:400]), _TASK)}"'
     return parts

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,6 @@ from scripts.probe.train import DATA
 
 INCOMING = "incoming"
 _ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
-_EXAMPLES = 600
-"""Training lines that the constant scales are found on."""
 _ASK_STOPS, _DENY_STOPS = 0.04, 0.012
 """Share of harmless calibration calls that may be asked about, and denied."""
 
@@ -50,7 +48,7 @@ class Calibration:
     incoming_at: float
 
 
-def write_graph(probe: Probe, lines: Lines, heat: float, work: Path, texts: Sequence[str]) -> tuple[Path, Path]:
+def write_graph(probe: Probe, lines: Lines, heat: float, work: Path) -> tuple[Path, Path]:
     """Export the model in full precision and in bytes; return both files."""
     compact = Compact(probe, heat).eval()
     example = lines.batch([lines.ids("run: ls"), lines.ids("run: git status --short")])
@@ -61,17 +59,8 @@ def write_graph(probe: Probe, lines: Lines, heat: float, work: Path, texts: Sequ
             compact, example, str(full), input_names=["input_ids", "attention_mask"], output_names=["logits"],
             dynamic_axes=axes, opset_version=17, dynamo=False,
         )  # fmt: skip
-    feeds = (
-        {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
-        for ids, mask in map(lines.batch, _alone(lines, texts))
-    )
-    quantize(str(full), str(small), feeds)
+    quantize(str(full), str(small))
     return full, small
-
-
-def _alone(lines: Lines, texts: Sequence[str]) -> Iterator[list[list[int]]]:
-    for text in texts:
-        yield [lines.ids(text)]
 
 
 def bias_of(file: Path, lines: Lines) -> dict[str, float]:
@@ -173,11 +162,10 @@ def main() -> None:
     probe = load(given.work / f"{given.name}.pt", Probe(lines))
     rows = splits.calibration
     texts = [row.text for row in rows]
-    seen = [row.text for row in splits.train[:: max(1, len(splits.train) // _EXAMPLES)]]
-    full, small = write_graph(probe, lines, 1.0, given.work, seen)
+    full, small = write_graph(probe, lines, 1.0, given.work)
     earlier = json.loads((given.work / f"{given.like}.calibration.json").read_bytes()) if given.like else {}
     heat = earlier.pop("heat", None) or heat_of(margins(file_logits(small, lines, texts)), labels(rows), balanced(rows))
-    full, small = write_graph(probe, lines, heat, given.work, seen)
+    full, small = write_graph(probe, lines, heat, given.work)
     if given.like is None:
         own = calibrate(rows, file_logits(small, lines, texts), bias_of(small, lines))
     else:

@@ -154,7 +154,9 @@ def _is_in_disk_wait(pid, task):
 
 
 def _title(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
 
 
 def test_kill_of_the_agent(sandbox):

@@ -89,6 +89,13 @@ def test_taint_task_and_label_are_told():
     assert render_row(told) == 'delete directory /data/x (private) after reading secret for task "tidy ; up"'
 
 
+def test_what_every_session_has_read_is_not_said_and_a_secret_is():
+    asked = {"tool": "proc.exec", "args": {"argv": ["git", "checkout", "-q", "main"]}}
+    assert render_row({**asked, "context": {"taint": ["private", "watched"]}}) == "run: git checkout -q main"
+    said = render_row({**asked, "context": {"taint": ["private", "secret"]}})
+    assert said == "run after reading secret: git checkout -q main"
+
+
 def test_many_files_are_one_question():
     lines = {
         render_call(

@@ -43,7 +43,7 @@ def repository(tmp_path: Path):
     for module, test in check_layout.TESTED_ELSEWHERE.items():
         write(module)
         write(test, "")
-        if test.startswith("tests/net/"):
+        if not test.startswith("tests/e2e/"):
             write(test.replace("tests/", "gmcp_sandbox/").replace("test_", ""))
     write("gmcp_sandbox/cli/main.py")
     return write
