@@ -1,7 +1,7 @@
 """The whole pipeline over rows, with and without its two layers that read meaning.
 
-Everything is granted (tier, capabilities, rates), so that what stops a call is prefilter, probe or constitution of the
-default profile. An ask counts as a stop: without an approver it is one.
+Everything is granted (capabilities, rates) and the trust layer is left out, so that what stops a call is prefilter, probe
+or constitution of the default profile. An ask counts as a stop: without an approver it is one.
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ def stopped(rows: Sequence[Row], scores: Sequence[float], thresholds: tuple[floa
     calls = [call_of(row, number) for number, row in enumerate(rows)]
     found = {}
     for name, (has_prefilter, has_probe) in CONFIGURATIONS.items():
-        layers = [layer for layer in layers_of(profile) if has_prefilter or layer.name is not Layer.PREFILTER]
+        left_out = {Layer.TRUST} if has_prefilter else {Layer.TRUST, Layer.PREFILTER}
+        layers = [layer for layer in layers_of(profile) if layer.name not in left_out]
         pipeline = Pipeline.of_layers(layers, gate if has_probe else None, remember=1)
         found[name] = [
             has_probe and gate.stops(number) if call is None else _is_stopped(pipeline, call)
@@ -153,4 +154,9 @@ def _is_stopped(pipeline: Pipeline, call: ToolCall) -> bool:
     gate = pipeline.gate
     if gate is not None and judgement.needs_probe:
         judgement = pipeline.resume(call, state, judgement, gate.judge(call, state))
+    for verdict in judgement.verdicts:
+        if verdict.reason.endswith(".error"):
+            raise RuntimeError(
+                f"{verdict.reason} for {call.object}: {verdict.detail}; no measure of what the layer does"
+            )
     return judgement.outcome is not Outcome.ALLOW
