@@ -15,7 +15,6 @@ from functools import cache
 import msgspec
 
 from gmcp_sandbox.calls.arguments import Arguments, NetSend
-from gmcp_sandbox.calls.fates import Refusal
 from gmcp_sandbox.calls.refusals import AF_INET, AF_INET6, AF_NETLINK
 from gmcp_sandbox.calls.syscalls import SYSCALLS
 from gmcp_sandbox.calls.tools import Tool
@@ -80,18 +79,9 @@ class Attempt(msgspec.Struct, frozen=True):
     arguments: Arguments | None = None
 
 
-def is_reported(refusal: Refusal) -> bool:
-    """True when a call that this rule refuses is an attempt."""
-    return refusal.syscall in _reported_syscalls()
-
-
-def reported_syscalls() -> frozenset[str]:
-    """Return the system calls of which some, or all, are attempts."""
-    return _reported_syscalls()
-
-
 @cache
-def _reported_syscalls() -> frozenset[str]:
+def reported_syscalls() -> frozenset[str]:
+    """Return the system calls of which some, or all, are attempts: those that are refused."""
     members = (member for family in SYSCALLS if family.name in _REPORTED and family.errno for member in family.members)
     return frozenset(members) - _SILENT
 

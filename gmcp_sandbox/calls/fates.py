@@ -60,36 +60,20 @@ class Family(msgspec.Struct, frozen=True):
     errno: str | None = None
 
 
-class Comparison(enum.StrEnum):
-    """How an argument is compared, in libseccomp's terms."""
-
-    MASKED_EQUAL = "masked_eq"
-    """`argument & mask == value`."""
-    AT_LEAST = "ge"
-    """`argument >= value`, over all 64 bits."""
-
-
 class Condition(msgspec.Struct, frozen=True):
-    """One comparison of one argument of a system call."""
+    """`argument & mask == value`, of one argument of a system call; the mask reaches no further than 32 bits."""
 
     index: int
-    comparison: Comparison
     value: int
     mask: int = 0xFFFF_FFFF
 
     def holds(self, argument: int) -> bool:
         """True when the argument compares so."""
-        if self.comparison is Comparison.AT_LEAST:
-            return argument >= self.value
         return argument & self.mask == self.value
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """One rule of the seccomp filter: this system call, when all conditions hold (none: always), fails with this errno.
+class Rule(msgspec.Struct, frozen=True):
+    """One case of the answer to a system call: when all conditions hold (none: always), this errno; None allows it."""
 
-    Invariant: at most one condition for an argument, which is what libseccomp can express in a rule.
-    """
-
-    syscall: str
-    errno: str
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition, ...]
+    errno: str | None

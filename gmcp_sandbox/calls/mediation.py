@@ -1,7 +1,7 @@
 """The mediation table: every kernel request an agent can make, and what becomes of it. Pure data.
 
 `gmcp-sandbox tools` prints it. A test holds it against what pyfuse3 and libseccomp really offer, so that an operation
-or a system call which is new there cannot go unnoticed; the seccomp filter is made from it (`refusals`).
+or a system call which is new there cannot go unnoticed; the seccomp filter is made from it, and allows nothing else.
 
 Invariant: no member stands in two families of one origin.
 """
@@ -11,21 +11,17 @@ from __future__ import annotations
 import msgspec
 
 from gmcp_sandbox.calls.fates import Family, Fate, Origin
-from gmcp_sandbox.calls.refusals import refusals, refused_calls
-from gmcp_sandbox.calls.syscalls import NEWER, SYSCALLS
+from gmcp_sandbox.calls.syscalls import SYSCALLS
 from gmcp_sandbox.calls.tools import Tool
 
 __all__ = [
     "FUSE",
-    "NEWER",
     "PACKETS",
     "SYSCALLS",
     "TABLE",
     "TREES",
     "Row",
     "fate_of",
-    "refusals",
-    "refused_calls",
     "rows",
 ]
 

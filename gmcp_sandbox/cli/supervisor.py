@@ -24,7 +24,6 @@ from gmcp_sandbox.monitor.procfacts import identify
 from gmcp_sandbox.monitor.statedir import KEYS, Meta
 from gmcp_sandbox.policy.network import MCP_HOST
 from gmcp_sandbox.proc import launch as proc_launch
-from gmcp_sandbox.proc.filter import load_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +77,6 @@ def _import_everything() -> None:
         importlib.import_module("gmcp_sandbox.cli.assembly")
         importlib.import_module("gmcp_sandbox.cli.services")
         importlib.import_module("gmcp_sandbox.probe.gate")
-        load_library()
 
 
 def _obey(front: Channel) -> dict[str, Any]:

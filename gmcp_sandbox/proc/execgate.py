@@ -152,11 +152,10 @@ class ExecGate:
     def _refuse_attempt(self, notification: Notification) -> int:
         """Refuse what the filter would refuse without us, and tell of it. Looks at registers alone."""
         name = self._numbers[notification.number]
-        rule = refusal_of(name, *notification.arguments)
         words = (name.encode(), *(b"%d" % word for word in notification.arguments))
         with contextlib.suppress(BlockingIOError):  # a flood of attempts keeps nobody waiting
             self._talking.send(Message(ATTEMPTED, notification.tid, words))
-        return errno.EPERM if rule is None else int(getattr(errno, rule.errno))
+        return int(getattr(errno, refusal_of(name, *notification.arguments) or "EPERM"))
 
     # ------------------------------------------------------------------------------------------------------------ exec
 

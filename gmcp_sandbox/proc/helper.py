@@ -13,6 +13,8 @@ import resource
 
 import msgspec
 
+from gmcp_sandbox.calls.fates import Condition
+from gmcp_sandbox.proc import bpf
 from gmcp_sandbox.proc.confine import (
     BecomeNamespaceRoot,
     DieWithParent,
@@ -36,6 +38,7 @@ _PROT_EXEC = 0x4
 _PROT_ARGUMENT = 2
 _OPEN_FLAGS = 2
 """Of openat."""
+_REFUSE = bpf.ERROR | errno.EPERM
 
 
 def confinement(
@@ -86,19 +89,16 @@ class AllowOnly(msgspec.Struct, frozen=True):
     reads: bool = False
 
     def apply(self, stage: Stage) -> None:
-        import pyseccomp
-
-        chain = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
-        chain.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
-        for name in self.syscalls:
-            if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) >= 0:  # not every machine has each
-                chain.add_rule(pyseccomp.ALLOW, name)
-        for name in _NEVER_EXECUTABLE:
-            chain.add_rule(pyseccomp.ALLOW, name, pyseccomp.Arg(_PROT_ARGUMENT, pyseccomp.MASKED_EQ, _PROT_EXEC, 0))
+        answers = dict.fromkeys(self.syscalls, bpf.always(bpf.ALLOW))
+        answers |= dict.fromkeys(_NEVER_EXECUTABLE, _where(Condition(_PROT_ARGUMENT, 0, _PROT_EXEC)))
         if self.reads:
-            to_read = pyseccomp.Arg(_OPEN_FLAGS, pyseccomp.MASKED_EQ, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC, 0)
-            chain.add_rule(pyseccomp.ALLOW, "openat", to_read)
-        chain.load()
+            answers["openat"] = _where(Condition(_OPEN_FLAGS, 0, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC))
+        bpf.load(bpf.compiled(answers, _REFUSE))
 
     def describe(self) -> str:
         return f"allow {len(self.syscalls)} system calls and no other"
+
+
+def _where(condition: Condition) -> bpf.Answer:
+    """Allow a system call where this holds, and nowhere else."""
+    return (bpf.Arm((condition,), bpf.ALLOW), *bpf.always(_REFUSE))

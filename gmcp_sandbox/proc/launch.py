@@ -26,7 +26,6 @@ from gmcp_sandbox.policy.profile import Limits
 from gmcp_sandbox.proc import cgroups, init
 from gmcp_sandbox.proc.channel import Channel
 from gmcp_sandbox.proc.confine import DieWithParent
-from gmcp_sandbox.proc.filter import load_library
 from gmcp_sandbox.proc.identity import Identity, write_maps
 from gmcp_sandbox.proc.plan import Stage, Step, execute
 
@@ -125,7 +124,6 @@ def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel, stage: Stage) 
     """Be the process that owns the namespaces; never returns."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        load_library()  # after the change of root an import would look for its file in the view
         _set_up(plan, stage, supervisor)
         kernel.unshare(kernel.CLONE_NEWPID)
         first = os.fork()

@@ -18,6 +18,7 @@ import prctl
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError
+from gmcp_sandbox.proc import bpf
 from gmcp_sandbox.proc.confine import hide_process, last_capability
 from gmcp_sandbox.proc.plan import naming
 
@@ -66,12 +67,5 @@ def _keep_capabilities() -> None:
 
 
 def _refuse() -> None:
-    import pyseccomp
-
-    chain = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    chain.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
-    chain.set_attr(pyseccomp.Attr.CTL_TSYNC, 1)
-    for name in REFUSED.split():
-        if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) >= 0:  # not every machine has each
-            chain.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
-    chain.load()
+    answers = dict.fromkeys(REFUSED.split(), bpf.always(bpf.ERROR | errno.EPERM))
+    bpf.load(bpf.compiled(answers, bpf.ALLOW), bpf.TSYNC)

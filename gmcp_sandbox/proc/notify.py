@@ -6,17 +6,13 @@ Sources: seccomp(2), seccomp_unotify(2), Linux include/uapi/linux/seccomp.h.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
-import os
-import platform
 import struct
 from typing import NamedTuple
 
-_SECCOMP = {"x86_64": 317, "aarch64": 277}
-_SET_MODE_FILTER = 1
-_NEW_LISTENER = 1 << 3
+from gmcp_sandbox.proc import bpf
+
 _WAIT_KILLABLE_RECV = 1 << 5
 _RECV, _SEND, _ID_VALID = 0xC0502100, 0xC0182101, 0x40082102
 _SET_FLAGS, _SYNC_WAKE_UP = 0x40082104, 1
@@ -24,7 +20,6 @@ _CONTINUE = 1
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 """id, pid, flags, then the data: number, architecture, instruction, arguments."""
 _ANSWER = struct.Struct("=QqiI")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Notification(NamedTuple):
@@ -51,18 +46,12 @@ def load(program: bytes) -> int:
     Raises:
         OSError: EBUSY, when there is a listener already; EACCES without no_new_privs; EINVAL for a malformed program.
     """
-    count = len(program) // 8
-    memory = ctypes.create_string_buffer(program, len(program))
-    described = ctypes.create_string_buffer(struct.pack("@HP", count, ctypes.addressof(memory)))
-    for flags in (_NEW_LISTENER | _WAIT_KILLABLE_RECV, _NEW_LISTENER):
-        number = ctypes.c_long(_SECCOMP[platform.machine()])
-        listener: int = _libc.syscall(number, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), described)
-        if listener >= 0:
-            return listener
-        code = ctypes.get_errno()
-        if code != errno.EINVAL:
-            break
-    raise OSError(code, f"seccomp: {os.strerror(code)}")
+    try:
+        return bpf.load(program, bpf.NEW_LISTENER | _WAIT_KILLABLE_RECV)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return bpf.load(program, bpf.NEW_LISTENER)
 
 
 def wake_beside(listener: int) -> None:

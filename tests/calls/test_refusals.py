@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import errno
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmcp_sandbox.calls.refusals import is_refused, refusals, refused_calls
+from gmcp_sandbox.calls.fates import Rule
+from gmcp_sandbox.calls.refusals import is_refused, refusal_of, refused_calls, rules
+from gmcp_sandbox.calls.syscalls import SYSCALLS
 
 WORDS = st.integers(0, (1 << 64) - 1)
 
 
-def test_a_rule_has_one_condition_for_an_argument():
-    for rule in refusals():
-        indexes = [condition.index for condition in rule.conditions]
-        assert len(indexes) == len(set(indexes))
+def test_every_system_call_of_the_table_has_rules():
+    assert set(rules()) == {member for family in SYSCALLS for member in family.members}
 
 
-def test_families_come_with_numeric_errnos():
-    refused = dict(refused_calls())
-    assert refused["mount"] == errno.EPERM
-    assert refused["clone3"] == errno.ENOSYS
-    assert refused["io_uring_setup"] == errno.ENOSYS
-    assert "socket" not in refused
+def test_refused_families_come_with_their_errnos():
+    refused = refused_calls()
+    assert refused["mount"] == "EPERM"
+    assert refused["clone3"] == refused["io_uring_setup"] == refused["vmsplice"] == "ENOSYS"
+    assert not {"socket", "read", "clone"} & set(refused)
+
+
+@pytest.mark.parametrize("name", ["", "fsinfo", "a_call_of_a_later_kernel"])
+def test_what_nobody_has_named_is_not_there(name):
+    assert refusal_of(name, 0, 0, 0, 0, 0, 0) == "ENOSYS"
+
+
+def test_debuggers_get_no_more_than_they_need():
+    differing = {name for name, cases in rules(debugging=True).items() if cases != rules()[name]}
+    assert differing == {"ptrace", "process_vm_readv", "process_vm_writev", "kcmp"}
+    assert all(rules(debugging=True)[name] == (Rule((), None),) for name in differing)
 
 
 @pytest.mark.parametrize("family", [1, 2, 10])
