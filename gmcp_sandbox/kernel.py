@@ -5,7 +5,7 @@ x86_64 and aarch64 share the numbers of the calls made by number here (all newer
 Linux 5.x asm-generic), except those listed in `_BY_MACHINE`.
 
 Sources: unshare(2), setns(2), mount(2), umount(2), pivot_root(2), statx(2), openat2(2), rename(2), close_range(2),
-keyctl(2), fsopen, fsconfig and fsmount (Linux include/uapi/linux/mount.h).
+keyctl(2), fsopen, fsconfig and fsmount (Linux include/uapi/linux/mount.h), landlock(7).
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ _NR = _BY_MACHINE.get(platform.machine(), {}) | {
     "close_range": 436,
     "openat2": 437,
     "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -263,3 +265,34 @@ def detached_tmpfs(options: dict[str, str]) -> int:
         return _call("fsmount", ctypes.c_int(context), ctypes.c_uint(cloexec), ctypes.c_uint(mount_attributes))
     finally:
         os.close(context)
+
+
+def landlock_abi() -> int:
+    """Return the version of Landlock's interface, 0 where the kernel has none or was started without it."""
+    version = 1
+    try:
+        null = ctypes.c_char_p(None)
+        return _call("landlock_create_ruleset", null, ctypes.c_size_t(0), ctypes.c_uint(version))
+    except OSError:
+        return 0
+
+
+def landlock_restrict(handled: int, scoped: int, granted: Iterable[tuple[int, int]]) -> None:
+    """Restrict the calling thread by Landlock; it needs no_new_privs.
+
+    Args:
+        handled: Accesses to files (`LANDLOCK_ACCESS_FS_…`) that are refused but where they are granted.
+        scoped: `LANDLOCK_SCOPE_…`; an interface that has none takes 0 alone.
+        granted: Descriptors of directories, each with the accesses below it.
+    """
+    path_beneath = 1
+    attributes = struct.pack("=QQQ", handled, 0, scoped)
+    size = len(attributes) if scoped else 8
+    ruleset = _call("landlock_create_ruleset", ctypes.c_char_p(attributes), ctypes.c_size_t(size), ctypes.c_uint(0))
+    try:
+        for directory, accesses in granted:
+            rule = ctypes.c_char_p(struct.pack("=Qi", accesses, directory))
+            _call("landlock_add_rule", ctypes.c_int(ruleset), ctypes.c_int(path_beneath), rule, ctypes.c_uint(0))
+        _call("landlock_restrict_self", ctypes.c_int(ruleset), ctypes.c_uint(0))
+    finally:
+        os.close(ruleset)

@@ -23,6 +23,7 @@ def whole(profile: Profile) -> Iterator[str]:
     yield f"tier         {profile.tier.name.lower()}"
     yield f"toolchains   {'shown' if profile.toolchains else 'not shown'}"
     yield f"home         {'kept' if profile.persist_home else 'gone with the session'}"
+    yield f"debuggers    {'may trace' if profile.ptrace else 'cannot trace'} the agent's own processes"
     ceiling = profile.ceiling
     if ceiling is not None:
         yield f"ceiling      {ceiling.name} ({ceiling.digest[:16]}), tier {ceiling.tier.name.lower()}"

@@ -43,7 +43,7 @@ _WAITS = (
     "persist_home",
     "explain",
     "host_floor",
-    "nested",
+    "ptrace",
     "audit",
     "probe",
     "every_read",

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from gmcp_sandbox import kernel
 from gmcp_sandbox.cli.sshsupply import answer_for
 from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
 from gmcp_sandbox.monitor.statedir import KEYS, Meta
 from gmcp_sandbox.policy.network import MCP_HOST
+from gmcp_sandbox.proc import landlock
 from gmcp_sandbox.proc import launch as proc_launch
 
 if TYPE_CHECKING:
@@ -265,7 +267,8 @@ def enforced(prepared: Preparation, gate: Gate | None = None, limits: str = "as 
         "ids": kind,
         "filesystem": "FUSE, noexec but for bound trees",
         "network": _NO_NETWORK if prepared.profile.net is None else _NETWORK,
-        "seccomp": "refusal list",
+        "seccomp": "allow-list" if not prepared.profile.ptrace else "allow-list with ptrace",
+        "landlock": landlock.said(kernel.landlock_abi()),
         "exec": "announced with its words, judged with the opened file, compared before the first instruction",
         "capabilities": "none",
         "limits": limits,

@@ -48,6 +48,7 @@ _MAY_HAVE = (
     "limits",
     "approvals",
     "host_floor",
+    "ptrace",
     "probe",
     "audit",
     "net",
@@ -114,6 +115,7 @@ def bounded(profile: Profile, ceiling: Ceiling) -> Profile:
         mcp=mcp,
         audit=msgspec.structs.replace(profile.audit, redact=_joined(profile.audit.redact, ceiling.redact)),
         every_read=_joined(profile.every_read, ceiling.every_read),
+        ptrace=profile.ptrace and ceiling.ptrace,
         ceiling=ceiling,
     )
     return msgspec.structs.replace(profile, digest=digest_of(profile))

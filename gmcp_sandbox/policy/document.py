@@ -245,7 +245,13 @@ class Document(Table, frozen=True):
         Literal["none", "category"] | None, Meta(description="Whether the agent learns which rule family denied.")
     ] = None
     toolchains: Annotated[bool | None, Meta(description="Show interpreters and prefixes behind PATH.")] = None
-    nested: bool | None = None
+    ptrace: Annotated[
+        bool | None, Meta(description="Debuggers: processes of the agent may trace each other (gdb, strace).")
+    ] = None
+    nested: Annotated[
+        bool | None,
+        Meta(description="Namespaces inside; true is refused: file systems mounted in them would be judged by nobody."),
+    ] = None
     host_floor: Annotated[tuple[str, ...] | None, Meta(description="Facilities that the host must enforce.")] = None
     sets: Annotated[dict[Name, Words], Meta(description="Lists of hosts or paths, used as `@name` in such lists.")] = (
         msgspec.field(default_factory=dict)

@@ -56,6 +56,7 @@ def refuse_excess(chain: Sequence[tuple[Source, bool]], variables: Mapping[str, 
         if not is_shipped:
             excess, builder = Excess(source, ceiling), Builder(source, variables, sets)
             _refuse_values(excess, document)
+            _refuse_debuggers(excess, document)
             _refuse_limits(excess, builder, document)
             _refuse_gate(excess, document.probe)
             _refuse_capabilities(excess, document)
@@ -97,6 +98,11 @@ def _refuse_values(excess: Excess, document: Document) -> None:
     for label, how in document.mediation.items():
         if how == "open" and label in ceiling.every_read:
             raise excess.fault(repr(how), ("mediation", label), '"every-read" alone')
+
+
+def _refuse_debuggers(excess: Excess, document: Document) -> None:
+    if document.ptrace and not excess.ceiling.ptrace:
+        raise excess.fault("`ptrace = true`", ("ptrace",), "no debuggers")
 
 
 def _is_wider(own: ApproverKind | None, above: ApproverKind | None) -> bool:

@@ -103,7 +103,8 @@ class Draft:
         self._sets |= document.sets
         builder = Builder(source, variables, self._sets)
         self._drop(builder, document.replaces)
-        for name in ("name", "tier", "explain", "toolchains", "nested"):
+        _refuse_nested(builder, document)
+        for name in ("name", "tier", "explain", "toolchains", "ptrace"):
             self._take(name, getattr(document, name))
         self._take("persist", document.home.persist)
         self._mounts |= {mount.path: mount for mount in builder.mounts(document.mounts)}
@@ -205,7 +206,7 @@ class Draft:
             persist_home=persist,
             explain=None if explain == "none" else explain,
             host_floor=tuple(self._lists["host_floor"]),
-            nested=self._values.get("nested", False),
+            ptrace=self._values.get("ptrace", False),
             demotions=tuple(self._demotions),
             every_read=self._every_read(),
             approvals=ApprovalPolicy(grants=tuple(self._grants), **self._tables["approvals"]),
@@ -251,6 +252,7 @@ class Draft:
             proxy=stated.get("proxy"),
             redact=tuple(self._lists["audit.redact"]),
             every_read=self._every_read(),
+            ptrace=self._values.get("ptrace", False),
         )
         return msgspec.structs.replace(ceiling, digest=digest_of(ceiling))
 
@@ -265,6 +267,15 @@ def with_gateway(net: Network | None, mcp: Mcp | None) -> Network | None:
     if net is None or not net.mcp:
         return net
     return msgspec.structs.replace(net, mcp=False) if net.allow or net.services else None
+
+
+def _refuse_nested(builder: Builder, document: Document) -> None:
+    if document.nested:
+        raise builder.fault(
+            "namespaces inside are not offered: a file system that is mounted in one would be judged by nobody",
+            ("nested",),
+            hint="run what makes its own sandbox without it (Chromium: --no-sandbox)",
+        )
 
 
 def dns_rate(limits: DnsLimits) -> RateLimit:

@@ -249,6 +249,7 @@ class Ceiling(msgspec.Struct, frozen=True):
         proxy: The one that holds; None leaves it to the profile.
         redact: Patterns of what no record may hold.
         mcp: The servers that profiles may have, as they may have them; None: none at all.
+        ptrace: Whether profiles may allow debuggers.
     """
 
     name: str
@@ -270,6 +271,7 @@ class Ceiling(msgspec.Struct, frozen=True):
     redact: tuple[str, ...] = ()
     every_read: tuple[str, ...] = ()
     mcp: Mcp | None = None
+    ptrace: bool = False
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -286,6 +288,8 @@ class Profile(msgspec.Struct, frozen=True):
         path_rules: Labels by path.
         explain: None, or "category": tell the agent which rule family denied.
         host_floor: Facilities that the host must enforce (names of `doctor` findings).
+        ptrace: Whether debuggers may trace the agent's own processes; then words that were judged need not be those
+            that a traced program goes on with.
         demotions: Signals that lower the tier.
         net: What the agent reaches; None: its own loopback and nothing else.
         ceiling: Of the organisation, already brought to bear on the rest; its grants are asked beside the profile's.
@@ -310,7 +314,7 @@ class Profile(msgspec.Struct, frozen=True):
     persist_home: bool = False
     explain: str | None = None
     host_floor: tuple[str, ...] = ()
-    nested: bool = False
+    ptrace: bool = False
     audit: AuditPolicy = AuditPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     demotions: tuple[Demotion, ...] = ()

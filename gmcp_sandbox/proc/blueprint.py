@@ -19,6 +19,7 @@ from gmcp_sandbox.proc.filter import LoadFilter
 from gmcp_sandbox.proc.gatestep import start_gate
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.init import Birth
+from gmcp_sandbox.proc.landlock import RestrictByLandlock
 from gmcp_sandbox.proc.launch import LaunchPlan
 from gmcp_sandbox.proc.mounts import BindTree, ChangeRoot, MountDev, MountProc, PrivatePropagation, ScratchTmpfs
 from gmcp_sandbox.proc.plan import Step
@@ -76,9 +77,10 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
                 confine.LimitResources(profile.limits),
                 confine.DropCapabilities(confine.last_capability()),
                 confine.NoNewPrivileges(),
+                RestrictByLandlock(kernel.landlock_abi()),
                 confine.DieWithParent(),  # after capabilities: a change of credentials clears it
                 confine.BecomeReadable(),  # likewise
-                LoadFilter(NOTIFIED),
+                LoadFilter(NOTIFIED, debugging=profile.ptrace),
             ),
             identity=identity,
             program=program,

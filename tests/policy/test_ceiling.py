@@ -114,6 +114,16 @@ def test_the_narrower_bounds_hold() -> None:
     assert bounded(profile('[approvals]\napprover = "none"\n'), ceiling()).approvals.approver is ApproverKind.NONE
 
 
+def test_debuggers_need_the_word_of_both() -> None:
+    with_word = SMALL.replace('tier = "limited"', 'tier = "limited"\nptrace = true')
+    for own, above, both in (
+        ("", with_word, False),
+        ("ptrace = true\n", SMALL, False),
+        ("ptrace = true\n", with_word, True),
+    ):
+        assert bounded(profile(own), ceiling(above)).ptrace is both
+
+
 def test_demands_add_up() -> None:
     text = SMALL.replace(
         "[[capa", 'host_floor = ["seccomp"]\n[probe]\nrequired = true\n[audit]\nredact = ["hunter2"]\n[[capa', 1

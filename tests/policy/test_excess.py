@@ -62,6 +62,7 @@ def refuse(text: str, ceiling: str = CEILING, *, is_shipped: bool = False) -> No
             "mine.toml:4: approvals.grants[0].reasons: answering 'probe.dangerous' in advance",
             "no answer in advance",
         ),
+        ("ptrace = true\n", "mine.toml:3: ptrace: `ptrace = true`", "no debuggers"),
         ('[[net.allow]]\nhosts = ["example.com"]\n', "mine.toml:3: net: a network", "none: it has no [net]"),
     ],
 )

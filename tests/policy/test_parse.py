@@ -61,6 +61,12 @@ def test_a_profile_comes_out_whole() -> None:
     assert profile.capabilities[0].tools == (Tool.FS_READ,)
 
 
+def test_debuggers_are_for_those_who_say_so() -> None:
+    assert not parse(SMALL).ptrace
+    assert not parse(SMALL.replace('tier = "limited"', 'tier = "limited"\nnested = false')).ptrace
+    assert parse(SMALL.replace('tier = "limited"', 'tier = "limited"\nptrace = true')).ptrace
+
+
 def test_variables_are_quoted_where_globs_stand() -> None:
     assert parse(SMALL).path_rules[0] == PathRule(r"/home/u/w\[1]/**/*.key", SECRET, (".env.example",))
 
@@ -100,6 +106,7 @@ def test_the_digest_follows_the_content() -> None:
         ('name = "small"', "name = 3", "0.toml:2: name", ""),
         ('labels = ["workspace"]', 'labels = ["outside"]', "nothing can be granted outside of the view", ""),
         ('tier = "limited"', "", "`tier` is missing", ""),
+        ('tier = "limited"', 'tier = "limited"\nnested = true', "would be judged by nobody", "--no-sandbox"),
         ('tier = "limited"', 'tier = "limited"\ncapabilities = 3', "0.toml:16: not valid TOML", ""),
     ],
 )

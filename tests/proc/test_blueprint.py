@@ -14,6 +14,7 @@ from gmcp_sandbox.proc.blueprint import Shells, draw
 from gmcp_sandbox.proc.cgroups import JoinGroups
 from gmcp_sandbox.proc.filter import LoadFilter
 from gmcp_sandbox.proc.identity import ROOT_RANGE_BASE, Identity
+from gmcp_sandbox.proc.landlock import RestrictByLandlock
 from gmcp_sandbox.proc.launch import LaunchPlan
 from gmcp_sandbox.proc.plan import Stage
 from gmcp_sandbox.proc.program import Program
@@ -97,6 +98,7 @@ def test_the_agent_gives_everything_up_in_the_order_in_which_it_can() -> None:
         confine.LimitResources,
         confine.DropCapabilities,
         confine.NoNewPrivileges,
+        RestrictByLandlock,
         confine.DieWithParent,
         confine.BecomeReadable,
         LoadFilter,

@@ -143,17 +143,17 @@ def test_the_kernel_takes_it_and_answers_so():
             prctl.set_no_new_privs(1)
             answers = {"getpgid": (bpf.Arm((Condition(0, 7),), bpf.ERROR | errno.EDOM), *bpf.always(bpf.ALLOW))}
             bpf.load(bpf.compiled(answers, bpf.ALLOW))
-            os.write(writer, b"%d" % os.getpgid(0))
+            os.write(writer, str(os.getpgid(0)).encode())
             try:
                 os.getpgid(7)
             except OSError as error:
-                os.write(writer, b" %d" % error.errno)
+                os.write(writer, f" {error.errno}".encode())
         finally:
             os._exit(0)
     os.close(writer)
     os.waitpid(pid, 0)
     with open(reader, "rb") as file:
-        assert file.read().split() == [b"%d" % os.getpgid(0), b"%d" % errno.EDOM]
+        assert list(map(int, file.read().split())) == [os.getpgid(0), errno.EDOM]
 
 
 def test_a_malformed_program_is_refused():
