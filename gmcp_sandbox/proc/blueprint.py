@@ -21,7 +21,15 @@ from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.init import Birth
 from gmcp_sandbox.proc.landlock import RestrictByLandlock
 from gmcp_sandbox.proc.launch import LaunchPlan
-from gmcp_sandbox.proc.mounts import BindTree, ChangeRoot, MountDev, MountProc, PrivatePropagation, ScratchTmpfs
+from gmcp_sandbox.proc.mounts import (
+    BindTree,
+    ChangeRoot,
+    MountDev,
+    MountProc,
+    PrivatePropagation,
+    ScratchTmpfs,
+    SealProc,
+)
 from gmcp_sandbox.proc.plan import Step
 from gmcp_sandbox.proc.program import Program
 from gmcp_sandbox.proc.stdio import Stdio
@@ -85,6 +93,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
             identity=identity,
             program=program,
             stdio=stdio,
+            last_steps=() if profile.ptrace else (SealProc(),),  # a debugger writes there
         ),
         limits=profile.limits,
     )

@@ -35,13 +35,18 @@ _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441  # ioctl_tty(2); Python names the
 
 
 class Birth(msgspec.Struct, frozen=True):
-    """All that process 1 needs to know."""
+    """All that process 1 needs to know.
+
+    Attributes:
+        last_steps: The last that it does with capabilities: after them it has none, and the agent begins.
+    """
 
     root_steps: tuple[Step, ...]
     agent_steps: tuple[Step, ...]
     identity: Identity
     program: Program
     stdio: Stdio
+    last_steps: tuple[Step, ...] = ()
 
 
 def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoReturn:
@@ -58,10 +63,8 @@ def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoRe
     execute(birth.root_steps[:-1], stage)
     terminal = _open_terminal(birth.stdio, stage, front)
     execute(birth.root_steps[-1:], stage)
-    with naming("read the mounts that were made"), open("/proc/self/mountinfo", "rb") as file:
-        mounts = fingerprint(file.read())  # before the agent exists: what the supervisor watches is compared with it
     with naming("start the agent's process"):
-        agent, failure = _start(birth, stage, terminal)
+        agent, failure, mounts = _start(birth, stage, terminal)
     if failure:
         supervisor.send("not_executed", errno=failure)
         os._exit(0)
@@ -91,11 +94,12 @@ def _open_terminal(stdio: Stdio, stage: Stage, front: Channel) -> int | None:
     return terminal
 
 
-def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
+def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int, str]:
     """Fork the agent, map its ids, give up everything, let it go.
 
-    Returns its pid and the errno of a failed exec, or 0.
+    Returns its pid, the errno of a failed exec or 0, and the fingerprint of the mounts that it began with.
     """
+    mounts = ""
     born_read, born_write = os.pipe()
     go_read, go_write = os.pipe()
     failed_read, failed_write = os.pipe()
@@ -108,6 +112,9 @@ def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
         os.close(fd)
     if os.read(born_read, 1):
         write_maps(agent, birth.identity.inner_maps(), deny_setgroups=not birth.identity.is_root)
+        execute(birth.last_steps, stage)
+        with open("/proc/self/mountinfo", "rb") as file:
+            mounts = fingerprint(file.read())  # what the supervisor watches is compared with it
         kernel.drop_capabilities()
         hide_process()
         os.write(go_write, b"g")
@@ -119,7 +126,7 @@ def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int]:
         os.close(fd)
     if failure.startswith(_STEP):
         raise HostError(os.fsdecode(failure[1:]), hint="gmcp-sandbox doctor")
-    return agent, int(failure or 0)
+    return agent, int(failure or 0), mounts
 
 
 def _become_agent(  # noqa: PLR0913 - three pipe ends, and what it shall become

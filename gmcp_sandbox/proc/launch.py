@@ -46,7 +46,8 @@ class LaunchPlan(msgspec.Struct, frozen=True):
 
     def describe(self) -> list[str]:
         """Return one line a step."""
-        steps = (*self.namespaces, *self.stage_steps, *self.birth.root_steps, *self.birth.agent_steps)
+        birth = self.birth
+        steps = (*self.namespaces, *self.stage_steps, *birth.root_steps, *birth.last_steps, *birth.agent_steps)
         return [step.describe() for step in steps]
 
 

@@ -83,6 +83,20 @@ class MountProc(msgspec.Struct, frozen=True):
         return f"mount /proc with {', '.join(PROC_READ_ONLY)} read-only and {', '.join(PROC_MASKED)} masked"
 
 
+class SealProc(msgspec.Struct, frozen=True):
+    """Make /proc of the changed root read-only: its `mem` files are ptrace's second door (proc_pid_mem(5)).
+
+    Once the agent's ids are mapped nobody inside has anything to write there that a system call could not say.
+    """
+
+    def apply(self, stage: Stage) -> None:
+        flags = _QUIET | kernel.MS_NOEXEC | kernel.MS_RDONLY
+        kernel.mount(b"none", stage.root + b"/proc", None, kernel.MS_REMOUNT | kernel.MS_BIND | flags)
+
+    def describe(self) -> str:
+        return "make /proc read-only"
+
+
 class BindTree(msgspec.Struct, frozen=True):
     """Give one tree of the view the right to run programs, or take it from one that lies below such a tree.
 

@@ -19,8 +19,8 @@ tools = ["mcp.call"]
 ENTERED = "import ctypes, os, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
 
-def _run(sandbox, *argv, rules="", **how):
-    return sandbox.exec(*argv, profile=sandbox.profile(PROFILE + rules), **how)
+def _run(sandbox, *argv, rules="", head="", **how):
+    return sandbox.exec(*argv, profile=sandbox.profile(head + PROFILE + rules), **how)
 
 
 def _python(sandbox, body, *words, **how):
@@ -195,6 +195,33 @@ def test_decide_speaks_of_words(sandbox):
 
 
 # ------------------------------------------------------------------------------------------------------------- attacks
+
+
+_REWRITING = """
+import signal
+pid = os.fork()
+if pid == 0:
+    os.execv("/usr/bin/sleep", ["sleep", "60"])
+while b"sleep" not in open(f"/proc/{pid}/cmdline", "rb").read():
+    pass
+place = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[45])  # arg_start
+try:
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        memory.seek(place)
+        memory.write(b"other")
+except OSError as error:
+    print(error.errno, end=" ")
+print(open(f"/proc/{pid}/cmdline").read().split("\\0")[0])
+os.kill(pid, signal.SIGKILL)
+"""
+
+
+def test_words_in_another_process_are_not_rewritten_through_its_mem_file(sandbox):
+    assert _python(sandbox, _REWRITING).text == "30 sleep\n"  # EROFS
+
+
+def test_a_debugger_may_rewrite_them(sandbox):
+    assert _python(sandbox, _REWRITING, head="ptrace = true\n").text == "other\n"
 
 
 def test_words_that_a_thread_changes_after_they_were_read_do_not_run(sandbox):

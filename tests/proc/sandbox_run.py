@@ -57,8 +57,9 @@ class Ran:
         return os.waitstatus_to_exitcode(self.status)
 
 
-def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(_FILTER,)):
-    """Return the plan of a launch: `extra_steps` before the root changes, `last_steps` before the program starts."""
+def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(_FILTER,), sealing=()):
+    """Return the plan of a launch: `extra_steps` before the root changes, `sealing` when ids are mapped, `last_steps`
+    before the program starts."""
     identity = Identity.of_caller()
     flags = (
         kernel.CLONE_NEWUSER
@@ -93,6 +94,7 @@ def plan_for(argv, stdio, *, extra_steps=(), limits=None, last_steps=(_FILTER,))
                 tuple(os.fsencode(word) for word in argv), {b"PATH": b"/usr/bin:/bin", b"LANG": b"C.UTF-8"}, b"/"
             ),
             stdio=stdio,
+            last_steps=sealing,
         ),
         limits=limits or Limits(processes=None),
     )

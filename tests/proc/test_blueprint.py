@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gmcp_sandbox import kernel
+from gmcp_sandbox.calls.announced import NOTIFIED
 from gmcp_sandbox.calls.labels import SYSTEM
 from gmcp_sandbox.policy.profile import Environment, Limits, Mount, MountMode, ProbePolicy, Profile, Tier
 from gmcp_sandbox.policy.view import View, ancestors
@@ -43,10 +45,11 @@ def tree(path: str, *, executable: bool = False, mode: MountMode = MountMode.RO)
     return Mount(path, path, mode, SYSTEM, executable)
 
 
-def plan(identity: Identity, *trees: Mount, limits: Limits | None = None) -> LaunchPlan:
+def plan(identity: Identity, *trees: Mount, limits: Limits | None = None, ptrace: bool = False) -> LaunchPlan:
     profile = Profile(
         "test", "00", Tier.STANDARD, (), (), (), (), (), (), Environment(()), limits or Limits(), ProbePolicy()
     )
+    profile = msgspec.structs.replace(profile, ptrace=ptrace)
     return draw(
         profile,
         View.of(trees),
@@ -169,3 +172,10 @@ def test_the_plan_describes_every_step_in_order() -> None:
     assert lines.index(SHELL_ROOT) < lines.index("become an unprivileged host id") < lines.index(SHELL_NETWORK)
     assert lines.index("allow programs in /usr") < lines.index("make the view the root and detach the host's")
     assert lines[-1].startswith("load the system-call filter")
+
+
+def test_debuggers_get_a_proc_that_can_be_written_and_ptrace() -> None:
+    plain = plan(USER).birth
+    debugging = plan(USER, ptrace=True).birth
+    assert (plain.last_steps, debugging.last_steps) == ((mounts.SealProc(),), ())
+    assert (plain.agent_steps[-1], debugging.agent_steps[-1]) == (LoadFilter(NOTIFIED), LoadFilter(NOTIFIED, True))

@@ -174,3 +174,21 @@ def test_steps_say_what_they_do() -> None:
     assert "3 MiB of /dev/shm" in lines[1]
     assert lines[3:5] == ["allow programs in /usr", "no programs in /usr/share"]
     assert "at most 7 MiB" in lines[5]
+
+
+PROC_WRITES = """
+import os
+for name in ("comm", "mem", "oom_score_adj", "uid_map", "fd/1"):
+    try:
+        os.close(os.open(f"/proc/self/{name}", os.O_WRONLY))
+        print(name)
+    except OSError as error:
+        print(name, error.errno)
+"""
+
+
+@pytest.mark.needs("program:/usr/bin/python3")
+def test_a_sealed_proc_takes_no_writes_but_through_descriptors() -> None:
+    ran = run("/usr/bin/python3", "-I", "-c", PROC_WRITES, sealing=(mounts.SealProc(),))
+    assert ran.out.split("\n")[:5] == ["comm 30", "mem 30", "oom_score_adj 30", "uid_map 30", "fd/1"], ran.err
+    assert run("/usr/bin/python3", "-I", "-c", PROC_WRITES).out.split("\n")[:2] == ["comm", "mem"]
