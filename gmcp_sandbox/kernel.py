@@ -267,16 +267,6 @@ def detached_tmpfs(options: dict[str, str]) -> int:
         os.close(context)
 
 
-def landlock_abi() -> int:
-    """Return the version of Landlock's interface, 0 where the kernel has none or was started without it."""
-    version = 1
-    try:
-        null = ctypes.c_char_p(None)
-        return _call("landlock_create_ruleset", null, ctypes.c_size_t(0), ctypes.c_uint(version))
-    except OSError:
-        return 0
-
-
 def landlock_restrict(handled: int, scoped: int, granted: Iterable[tuple[int, int]]) -> None:
     """Restrict the calling thread by Landlock; it needs no_new_privs.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from gmcp_sandbox.mcp.worker import work
-from gmcp_sandbox.proc.filter import load_library
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.plan import Stage, execute
 from gmcp_sandbox.proc.seclusion import seclusion
@@ -30,7 +29,6 @@ _MEMORY_BYTES: Final = 2 << 30
 
 def main() -> None:
     """Be the worker."""
-    load_library()
     steps = seclusion("gmcp-mcp", Identity.of_caller(), _SYSCALLS, memory_bytes=_MEMORY_BYTES)
     work(lambda: execute(steps, Stage(root=b"/")))
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from gmcp_sandbox import kernel
 from gmcp_sandbox.cli.sshsupply import answer_for
 from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.libraries import found_by_name
@@ -268,7 +267,7 @@ def enforced(prepared: Preparation, gate: Gate | None = None, limits: str = "as 
         "filesystem": "FUSE, noexec but for bound trees",
         "network": _NO_NETWORK if prepared.profile.net is None else _NETWORK,
         "seccomp": "allow-list" if not prepared.profile.ptrace else "allow-list with ptrace",
-        "landlock": landlock.said(kernel.landlock_abi()),
+        "landlock": landlock.said(landlock.interface()),
         "exec": "announced with its words, judged with the opened file, compared before the first instruction",
         "capabilities": "none",
         "limits": limits,

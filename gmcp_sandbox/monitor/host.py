@@ -33,6 +33,7 @@ OLDEST_KERNEL = (5, 11)
 """Everything that the shells use is there: openat2 and close_range, seccomp notification, FUSE in user namespaces."""
 FASTEST_PYTHON = (3, 13)
 _ENOUGH_FILES = 4096
+_LANDLOCK_WITH_SCOPES = 6
 _LITTLE_SPACE = 1 << 30
 _NO_SPACE = 64 << 20
 
@@ -155,16 +156,13 @@ def _library_faults() -> list[str]:
     if origin is None:
         return ["pyfuse3 is not installed"]
     parts = [origin] if not origin.endswith(".py") else [str(path) for path in Path(origin).parent.glob("*.so")]
-    faults = [fault for part in parts if (fault := libraries.refusal_of(part))]
-    return faults if libraries.find("seccomp") else [*faults, "libseccomp.so.2 is not there"]
+    return [fault for part in parts if (fault := libraries.refusal_of(part))]
 
 
 def _libraries(faults: list[str]) -> Finding:
     if not faults:
-        return Finding("libraries", Status.OK, "libfuse3 and libseccomp can be loaded", is_required=True)
-    fix = (
-        "install libfuse3 and libseccomp (Debian: sudo apt-get install libfuse3-dev libseccomp2), and the package again"
-    )
+        return Finding("libraries", Status.OK, "libfuse3 can be loaded", is_required=True)
+    fix = "install libfuse3 (Debian: sudo apt-get install libfuse3-dev), and the package again"
     return Finding("libraries", Status.MISSING, "; ".join(faults), fix, True)
 
 
@@ -269,10 +267,15 @@ def _seccomp(actions: str | None) -> Iterator[Finding]:
 
 def _landlock() -> Finding:
     try:
-        return Finding("landlock", Status.OK, f"version {kernel.landlock_version()}; nothing needs it yet")
+        version = kernel.landlock_version()
     except OSError as error:
         what = "not in this kernel" if error.errno == errno.ENOSYS else "in this kernel, and not active"
-        return Finding("landlock", Status.DEGRADED, f"{what}; nothing needs it yet", "boot with lsm=landlock,…")
+        what += ": one wall less behind namespaces and mount flags"
+        return Finding("landlock", Status.DEGRADED, what, "boot with lsm=landlock,…")
+    if version < _LANDLOCK_WITH_SCOPES:
+        what = f"version {version}: signals and abstract sockets have one wall less"
+        return Finding("landlock", Status.DEGRADED, what, "Linux 6.12 or newer")
+    return Finding("landlock", Status.OK, f"version {version}, a second wall behind namespaces and mount flags")
 
 
 def _cgroups(versions: dict[str, int]) -> Finding:

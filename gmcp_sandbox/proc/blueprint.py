@@ -19,7 +19,7 @@ from gmcp_sandbox.proc.filter import LoadFilter
 from gmcp_sandbox.proc.gatestep import start_gate
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.init import Birth
-from gmcp_sandbox.proc.landlock import RestrictByLandlock
+from gmcp_sandbox.proc.landlock import RestrictByLandlock, interface
 from gmcp_sandbox.proc.launch import LaunchPlan
 from gmcp_sandbox.proc.mounts import (
     BindTree,
@@ -85,7 +85,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
                 confine.LimitResources(profile.limits),
                 confine.DropCapabilities(confine.last_capability()),
                 confine.NoNewPrivileges(),
-                RestrictByLandlock(kernel.landlock_abi()),
+                RestrictByLandlock(interface()),
                 confine.DieWithParent(),  # after capabilities: a change of credentials clears it
                 confine.BecomeReadable(),  # likewise
                 LoadFilter(NOTIFIED, debugging=profile.ptrace),

@@ -45,10 +45,18 @@ class RestrictByLandlock(msgspec.Struct, frozen=True):
         return f"restrict by Landlock ({said(self.abi)})"
 
 
+def interface() -> int:
+    """Return the version of the kernel's interface, 0 where it has none or has it switched off."""
+    try:
+        return kernel.landlock_version()
+    except OSError:
+        return 0
+
+
 def said(abi: int) -> str:
     """Say for the genesis record what a version of the interface gives."""
     if abi == 0:
-        return "not in this kernel"
+        return "not active in this kernel"
     if abi < _FIRST_WITH_IOCTL:
         return f"ABI {abi}: too old for what it is used for"
     outwards = "" if abi < _FIRST_WITH_SCOPES else ", signals or abstract sockets outwards"

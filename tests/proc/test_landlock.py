@@ -6,13 +6,12 @@ import json
 
 import pytest
 
-from gmcp_sandbox import kernel
 from gmcp_sandbox.proc.filter import LoadFilter
-from gmcp_sandbox.proc.landlock import RestrictByLandlock, said
+from gmcp_sandbox.proc.landlock import RestrictByLandlock, interface, said
 from tests.proc.sandbox_run import run
 
 PYTHON = "/usr/bin/python3"
-ABI = kernel.landlock_abi()
+ABI = interface()
 SCRIPT = """
 import errno, fcntl, json, os, signal, termios
 def code(action):
@@ -76,7 +75,7 @@ def test_a_kernel_without_it_is_none_the_worse(abi):
 
 
 def test_the_genesis_says_which_version_does_what():
-    assert said(0) == "not in this kernel"
+    assert said(0) == "not active in this kernel"
     assert said(4) == "ABI 4: too old for what it is used for"
     assert said(5) == "ABI 5: no ioctls on devices outside of /dev"
     assert said(7) == "ABI 7: no ioctls on devices outside of /dev, signals or abstract sockets outwards"
