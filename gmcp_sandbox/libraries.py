@@ -12,7 +12,7 @@ import ctypes.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SONAMES = {"c": "libc.so.6", "pthread": "libpthread.so.0", "seccomp": "libseccomp.so.2"}
+SONAMES = {"c": "libc.so.6", "pthread": "libpthread.so.0"}
 
 
 def find(name: str) -> str | None:

@@ -16,11 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TRY = """
 import json, os, socket, sys
 sys.path.append({root!r})
-from gmcp_sandbox.proc.filter import load_library
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.plan import Stage, execute
 from gmcp_sandbox.proc.seclusion import seclusion
-load_library()
 ours, theirs = socket.socketpair()
 status = open("/proc/self/status")
 steps = seclusion("secluded", Identity.of_caller(), ("lseek",), memory_bytes=1 << 30)
