@@ -16,7 +16,7 @@ from gmcp_sandbox.policy.view import View, ancestors
 from gmcp_sandbox.proc import confine
 from gmcp_sandbox.proc.cgroups import JoinGroups
 from gmcp_sandbox.proc.filter import LoadFilter
-from gmcp_sandbox.proc.gatestep import start_gate
+from gmcp_sandbox.proc.gatestep import AwaitGate, start_gate
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.init import Birth
 from gmcp_sandbox.proc.landlock import RestrictByLandlock, interface
@@ -78,6 +78,7 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
                 MountProc(),
                 *_binds(view),
                 *shells.gates,
+                AwaitGate(),
                 ChangeRoot(),
             ),
             agent_steps=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import NoReturn
@@ -22,6 +23,22 @@ from gmcp_sandbox.proc.startline import BROKEN, Line, Message
 
 ANNOUNCING, TALKING = "starts", "gate"
 """Names of the two lines to the supervisor."""
+
+
+_READY = b"r"
+
+
+class AwaitGate(msgspec.Struct, frozen=True):
+    """Wait until the gate is confined: a change of root moves its root, too, and takes the host's /proc from it."""
+
+    def apply(self, stage: Stage) -> None:
+        gate = socket.socket(fileno=os.dup(stage.gates[LISTENER]))
+        with gate:
+            if gate.recv(1) != _READY:
+                raise OSError(errno.EPIPE, "it ended before it was ready")
+
+    def describe(self) -> str:
+        return "wait for the exec gate"
 
 
 class StartGate(msgspec.Struct, frozen=True):
@@ -60,6 +77,7 @@ class StartGate(msgspec.Struct, frozen=True):
             _keep_only(arrival.fileno(), announcing.fileno(), talking.fileno(), processes.fd)
             for step in self.confinement:
                 step.apply(stage)
+            arrival.send(_READY)
             be_gate(arrival, announcing, talking, processes, numbers)
         except BaseException as error:  # noqa: BLE001 - our own bug, or a step refused, in a process that ends here
             talking.send(Message(BROKEN, 0, (f"{type(error).__name__}: {error}".encode()[:4096],)))

@@ -15,6 +15,7 @@ from gmcp_sandbox.proc import confine, mounts
 from gmcp_sandbox.proc.blueprint import Shells, draw
 from gmcp_sandbox.proc.cgroups import JoinGroups
 from gmcp_sandbox.proc.filter import LoadFilter
+from gmcp_sandbox.proc.gatestep import AwaitGate
 from gmcp_sandbox.proc.identity import ROOT_RANGE_BASE, Identity
 from gmcp_sandbox.proc.landlock import RestrictByLandlock
 from gmcp_sandbox.proc.launch import LaunchPlan
@@ -124,6 +125,7 @@ def test_the_kernels_own_trees_come_first_and_the_change_of_root_last() -> None:
         mounts.MountDev(5 << 20),
         mounts.MountProc(),
         mounts.BindTree("/usr", True),
+        AwaitGate(),
         mounts.ChangeRoot(),
     )
 
