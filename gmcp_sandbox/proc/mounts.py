@@ -25,8 +25,9 @@ DEVICE_LINKS = (
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 )
-PROC_READ_ONLY = ("sys", "irq", "bus", "sysrq-trigger")
-PROC_MASKED = ("kcore", "keys", "kallsyms", "timer_list")
+PROC_READ_ONLY = ("sys", "irq", "bus", "fs", "pressure", "sysrq-trigger")
+PROC_MASKED = ("kcore", "keys", "kallsyms", "timer_list", "cmdline", "interrupts", "config.gz", "sched_debug")
+"""The kernel's own secrets, its command line, when which device did something (what is typed), how it was built."""
 _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
