@@ -39,14 +39,19 @@ class Controlled:
         end: Callable[[Ending], None],
         reloading: Reloading | None = None,
         present: Callable[[str], tuple[bytes, bool] | None] = lambda path: None,
+        nodes: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`present` tells what an open file says now, and whether calls on it carry the whole file."""
+        """`present` tells what an open file says now, and whether calls on it carry the whole file.
+
+        `nodes` tells how many objects the kernel holds of the file system.
+        """
         self._prepared = prepared
         self._audit = audit
         self._state = state
         self._end = end
         self._reloading = reloading
         self._present = present
+        self._nodes = nodes
         self._started_ns = time.time_ns()
         self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)], maxlen=_SAMPLES)
 
@@ -76,6 +81,7 @@ class Controlled:
             "taint": list(state.taint_names),
             "tier": state.tier.name.lower(),
             "epoch": state.epoch,
+            "nodes": self._nodes(),
         }
 
     def change(self, call: ToolCall) -> tuple[bytes, bytes] | None:

@@ -54,8 +54,16 @@ class Services:
         audit, approvals = self._assembled.audit, self._assembled.approvals
         reloading = Reloading(prepared, self._assembled, self._report)
         state = self._assembled.monitor.state
-        present = self._assembled.filesystem.present
-        controlled = Controlled(prepared, audit, state, end=self._session.end, reloading=reloading, present=present)
+        files = self._assembled.filesystem
+        controlled = Controlled(
+            prepared,
+            audit,
+            state,
+            end=self._session.end,
+            reloading=reloading,
+            present=files.present,
+            nodes=lambda: len(files.table),
+        )
         services: list[Service] = [
             self._serve_files,
             self._hear_init,

@@ -38,7 +38,7 @@ def test_the_status_has_the_counts_and_who_it_is(made: Any) -> None:
     assert (status["session"], status["agent"], status["profile"]) == (session.id, "coder", "default")
     assert (status["allowed"], status["denied"], status["unseen"]) == (2, 1, 0)
     assert status["allowed_per_second"] > status["denied_per_second"] > 0
-    assert (status["taint"], status["tier"]) == ([], "standard")
+    assert (status["taint"], status["tier"], status["nodes"]) == ([], "standard", 0)
     assert msgspec.json.decode(msgspec.json.encode(status)) == status
 
 
