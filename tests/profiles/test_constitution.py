@@ -138,6 +138,9 @@ def test_many_connections_to_few_hosts_are_no_scan(sitting):
         ("git -C sub push origin --force-with-lease main", True),
         ("git push origin +main", True),
         ("git reflog expire --expire=now --all", True),
+        ("git reflog expire --all --expire-unreachable now", True),
+        ("git reflog expire --rewrite --all", True),
+        ("git reflog expire --all", False),  # `git gc` runs it
         ("git filter-branch HEAD", True),
         ("git update-ref -d refs/heads/main", True),
         ("git push origin main", False),
