@@ -5,6 +5,8 @@ A denial is no fault: it is a `Decision`. Anything that is not a `SandboxError` 
 
 from __future__ import annotations
 
+import errno
+
 
 class SandboxError(Exception):
     """What failed, why, and what to try.
@@ -64,3 +66,13 @@ class AgentError(SandboxError):
     def __init__(self, what: str, *, cause: str = "", hint: str = "", exit_code: int = 127) -> None:
         super().__init__(what, cause=cause, hint=hint)
         self.exit_code = exit_code
+
+
+def shortage(error: OSError) -> HostError | None:
+    """Return what to tell the operator when the host has no descriptors left for us; None for any other fault."""
+    if error.errno not in (errno.EMFILE, errno.ENFILE):
+        return None
+    whose = "this process may open no more" if error.errno == errno.EMFILE else "the host has no more"
+    return HostError(
+        "too few file descriptors", cause=f"{whose} (a session needs some hundreds)", hint="ulimit -n 4096"
+    )

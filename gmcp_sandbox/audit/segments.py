@@ -22,6 +22,14 @@ def segment_name(index: int) -> str:
     return FIRST if index == 0 else f"audit.{index}.jsonl"
 
 
+def is_segment(directory: int, index: int, facts: os.stat_result) -> bool:
+    """True when a segment's name in an open directory leads to this file."""
+    try:
+        return os.path.samestat(os.stat(segment_name(index), dir_fd=directory, follow_symlinks=False), facts)
+    except FileNotFoundError:
+        return False
+
+
 def segment_index(name: str) -> int | None:
     """Return which segment a file name stands for, None when it stands for none."""
     match = _NAME.fullmatch(name)

@@ -38,7 +38,7 @@ from gmcp_sandbox.audit.record import (
     segment_body,
 )
 from gmcp_sandbox.audit.redact import redact_decision
-from gmcp_sandbox.audit.segments import segment_name
+from gmcp_sandbox.audit.segments import is_segment, segment_name
 from gmcp_sandbox.audit.signing import Signer, statement
 from gmcp_sandbox.calls.labels import OUTSIDE
 from gmcp_sandbox.calls.tools import Tool
@@ -60,6 +60,7 @@ _ROTATION = 1024
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _ALLOW = Outcome.ALLOW
 _SPENT = "the byte budget of the log is used up"
+_LEAVE_IT = "leave the files of a running session alone; audit.keep_bytes removes old ones"
 _RAISE_BUDGET = "raise limits.log_bytes in the profile"
 
 
@@ -261,9 +262,27 @@ class AuditWriter:
                     os.close(self._to_sync.popleft())
                 os.fdatasync(self._fd)
                 os.fsync(self._directory)
+                lost = self._lost()
             except OSError as error:
                 self._broken = f"it could not be synced: {error.strerror}"
                 raise AuditError("cannot sync the audit log", cause=error.strerror or "") from error
+            if lost:
+                self._broken = lost
+                raise AuditError(f"the audit log was taken away: {lost}", hint=_LEAVE_IT)
+
+    def _lost(self) -> str:
+        """Return what became of the file that is written to; "" when it stands where it should, in its full length.
+
+        Files may change meanwhile in the other thread; then the next look tells.
+        """
+        fd, index, size = self._fd, self._index, self._size
+        mine = os.fstat(fd)
+        is_there = is_segment(self._directory, index, mine) or is_segment(self._directory, index - 1, mine)
+        if self._fd != fd or self._size < size:
+            return ""
+        if not is_there:
+            return "its file was removed, renamed or replaced while the session ran"
+        return "its file was cut while the session ran" if mine.st_size < size else ""
 
     def close(self) -> None:
         """Close the files without a seal; the log ends with its last record. Safe to call twice."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from gmcp_sandbox import __version__
 from gmcp_sandbox.cli.parsing import Parser, unknown_command
-from gmcp_sandbox.errors import SandboxError
+from gmcp_sandbox.errors import SandboxError, shortage
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -88,6 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return PIPE_CLOSED
+    except OSError as error:
+        known = shortage(error)
+        if known is None:
+            raise
+        print(known.render(), file=sys.stderr)
+        return known.exit_code
     return status
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from gmcp_sandbox.cli.sshsupply import answer_for
-from gmcp_sandbox.errors import HostError, SandboxError
+from gmcp_sandbox.errors import HostError, SandboxError, shortage
 from gmcp_sandbox.libraries import found_by_name
 from gmcp_sandbox.monitor.procfacts import identify
 from gmcp_sandbox.monitor.statedir import KEYS, Meta
@@ -57,13 +57,24 @@ def supervise(front: Channel) -> NoReturn:
         _import_everything()
         final = _obey(front)
     except SandboxError as error:
-        final = {"code": error.exit_code, "error": str(error), "cause": error.cause, "hint": error.hint}
+        final = _told(error)
+    except OSError as error:
+        final = _told(shortage(error) or _bug())
     except BaseException:  # noqa: BLE001 - our own bug: the whole traceback goes to the operator
-        final = {"code": 125, "error": "internal error\n" + traceback.format_exc()[-6000:], "hint": "please report it"}
+        final = _told(_bug())
     finally:
         with contextlib.suppress(OSError):
             front.send("final", **final)
         os._exit(0)
+
+
+def _told(error: SandboxError) -> dict[str, Any]:
+    return {"code": error.exit_code, "error": str(error), "cause": error.cause, "hint": error.hint}
+
+
+def _bug() -> SandboxError:
+    """Return what to tell of the exception that is being handled."""
+    return SandboxError("internal error\n" + traceback.format_exc()[-6000:], hint="please report it")
 
 
 def _raise_descriptor_limit() -> None:

@@ -46,8 +46,10 @@ class Xattrs:
             os.close(held)
 
     async def list(self, node_id: int, pid: int) -> list[bytes]:
-        """Return the names of the attributes."""
-        node = self._checked(node_id)
+        """Return the names of the attributes; a link, a pipe or a socket has none."""
+        node = self._table.get(node_id)
+        if node.place is None or not (node.is_file or node.is_dir):
+            return []
         await self._permits.on_node(node, Tool.FS_STAT, _LIST, pid)
         held = self._backing.hold(node)
         try:

@@ -6,6 +6,7 @@ import stat
 import threading
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -207,6 +208,39 @@ def test_a_next_file_that_cannot_be_made_ends_the_log(writer, decision, tmp_path
     log.close()
     (tmp_path / "log" / "audit.1.jsonl").rmdir()
     assert verify(str(tmp_path / "log")).state is State.UNSEALED
+
+
+@pytest.mark.parametrize("what", ["removed", "renamed", "replaced", "cut"])
+def test_a_log_that_is_taken_away_ends_the_session(writer, decision, tmp_path, what):
+    log = writer()
+    log.append(decision(1), 0)
+    log.sync()
+    path = tmp_path / "log" / "audit.jsonl"
+    if what == "cut":
+        os.truncate(path, 10)
+    elif what == "removed":
+        path.unlink()
+    else:
+        path.rename(tmp_path / "log" / "audit.jsonl.1")
+    if what == "replaced":
+        path.write_bytes((tmp_path / "log" / "audit.jsonl.1").read_bytes())
+    log.append(decision(2), 0)
+    with pytest.raises(AuditError, match="was taken away"):
+        log.sync()
+    with pytest.raises(AuditError, match="takes no more records"):
+        log.append(decision(3), 0)
+    log.close()
+
+
+def test_records_stay_in_order_when_the_clock_jumps(writer, decision, tmp_path):
+    log = writer()
+    for seq, at in ((1, 5_000), (2, 1), (3, 2**62), (4, 7)):
+        made = decision(seq, f"/ws/{seq}")
+        log.append(msgspec.structs.replace(made, call=msgspec.structs.replace(made.call, at_ns=at)), 0)
+    log.seal({})
+    assert verify(str(tmp_path / "log")).state is State.WHOLE
+    calls = [entry for entry in entries(tmp_path / "log") if isinstance(entry, CallEntry)]
+    assert [(entry.seq, entry.at) for entry in calls] == [(1, 5_000), (2, 1), (3, 2**62), (4, 7)]
 
 
 def test_another_thread_may_sync_while_files_change(writer, decision, tmp_path):

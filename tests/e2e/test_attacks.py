@@ -37,6 +37,10 @@ def _repository(sandbox):
     return sandbox.workspace / ".git"
 
 
+@pytest.mark.trick(
+    "a hard link to a symbolic link does not become the hooks directory",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 @pytest.mark.needs("program:git")
 def test_a_hard_link_to_a_symbolic_link_does_not_become_the_hooks_directory(sandbox):
     git = _repository(sandbox)
@@ -71,6 +75,10 @@ def renamed_link():
     ]
 
 
+@pytest.mark.trick(
+    "a symbolic link in a directory that moves brings no workflows",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 def test_a_symbolic_link_in_a_directory_that_moves_brings_no_workflows(sandbox):
     outcome, _ = _agent(
         sandbox,
@@ -94,6 +102,10 @@ def move_directories():
     assert not (sandbox.workspace / ".github" / "workflows").is_symlink()
 
 
+@pytest.mark.trick(
+    "no hooks where packages lie for a git file or commondir to point to",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 @pytest.mark.needs("program:git")
 def test_no_hooks_where_packages_lie_for_a_git_file_or_commondir_to_point_to(sandbox):
     _repository(sandbox)
@@ -119,6 +131,10 @@ def linked_hooks():
     assert set(outcome.values()) == {"REFUSED 13"}
 
 
+@pytest.mark.trick(
+    "no link through which git would write beside the repository",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 @pytest.mark.needs("program:git")
 def test_no_link_through_which_git_would_write_beside_the_repository(sandbox):
     git = _repository(sandbox)
@@ -172,6 +188,10 @@ def common():
     assert not [path for path in git.rglob("*") if path.is_symlink()]
 
 
+@pytest.mark.trick(
+    "settings that run or write by way of gits own scripts",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 @pytest.mark.needs("program:git")
 @pytest.mark.parametrize(
     "setting",
@@ -218,6 +238,10 @@ def lock_and_rename():
     assert after.startswith(before) and set(after[len(before) :]) <= set(b"#")
 
 
+@pytest.mark.trick(
+    "a second name of the configuration that the host left",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 @pytest.mark.needs("program:git")
 def test_a_second_name_of_the_configuration_that_the_host_left(sandbox):
     git = _repository(sandbox)
@@ -240,6 +264,10 @@ def append():
     assert (git / "config").read_bytes() == before
 
 
+@pytest.mark.trick(
+    "attributes of a credential by a hard link that was never opened",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 def test_attributes_of_a_credential_by_a_hard_link_that_was_never_opened(sandbox):
     key = sandbox.home / ".ssh" / "id_ed25519"
     key.parent.mkdir()
@@ -267,6 +295,10 @@ def attribute():
     assert (key.read_text(), key.stat().st_mode & 0o777) == ("key", 0o600)
 
 
+@pytest.mark.trick(
+    "a link called venv does not open another environment",
+    stops="labels and contents are judged by the object, whatever name it gets",
+)
 def test_a_link_called_venv_does_not_open_another_environment(sandbox):
     other = sandbox.base / "other"
     (other / "bin").mkdir(parents=True)
@@ -279,6 +311,10 @@ def test_a_link_called_venv_does_not_open_another_environment(sandbox):
     assert outcome == {"read": "REFUSED 2"}
 
 
+@pytest.mark.trick(
+    "where the workspace lies opens no secret in it",
+    stops="labels go by the name below the workspace, not by its place",
+)
 @pytest.mark.parametrize("above", ["tests", "node_modules/app"])
 def test_where_the_workspace_lies_opens_no_secret_in_it(sandbox, above):
     workspace = sandbox.base / above
@@ -291,6 +327,7 @@ def test_where_the_workspace_lies_opens_no_secret_in_it(sandbox, above):
     assert {record["label"] for record in result.denials} >= {"secret"}
 
 
+@pytest.mark.trick("many open directories do not fill the supervisors memory", stops="bounds on open directories")
 def test_many_open_directories_do_not_fill_the_supervisors_memory(sandbox):
     outcome, _ = _agent(
         sandbox,
@@ -312,6 +349,9 @@ print("refused", refused > 0, ctypes.get_errno())
     assert outcome == {"refused": "True 23"}
 
 
+@pytest.mark.trick(
+    "names of any kind are one record each and escaped", stops="names are JSON in the log and escaped when printed"
+)
 def test_names_of_any_kind_are_one_record_each_and_escaped(sandbox):
     outcome, result = _agent(
         sandbox,

@@ -60,6 +60,7 @@ def _check_log(log, *, is_whole=False):
         assert not is_whole or found.state is State.WHOLE, found
 
 
+@pytest.mark.trick("kill of the supervisor at a random moment", stops="parent-death signals, end of process 1")
 @pytest.mark.parametrize("number", range(KILLS))
 def test_kill_of_the_supervisor_at_a_random_moment(sandbox, number):
     moment = random.Random(f"{sandbox.mode} {number}").uniform(0, 1.3)
@@ -222,6 +223,7 @@ def test_the_next_session_clears_up_after_a_crash(sandbox):
     assert not (crashed / "scratch").exists()
 
 
+@pytest.mark.trick("an agent that fills its memory file system hurts nobody", stops="bounded tmpfs")
 def test_an_agent_that_fills_its_memory_file_system_hurts_nobody(sandbox):
     profile = sandbox.profile('name = "x"\nextends = "default"\n[limits]\nscratch_bytes = "8MiB"\nshm_bytes = "1MiB"\n')
     script = """
@@ -246,6 +248,7 @@ for number in range(200):
 """
 
 
+@pytest.mark.trick("an agent that forks without end is bounded", stops="control groups, or rlimits")
 def test_an_agent_that_forks_without_end_is_bounded(sandbox):
     profile = sandbox.profile('name = "x"\nextends = "default"\n[limits]\nprocesses = 60\n')
     script = FORK_WITHOUT_END

@@ -170,7 +170,15 @@ KERNEL = {
 }
 
 
-@pytest.mark.parametrize("name", [*READING, *CHANGING])
+def _tricks(names, stops):
+    return [pytest.param(name, marks=pytest.mark.trick(name.replace("_", " "), stops=stops)) for name in names]
+
+
+BY_LABEL = "the label is the object's, by whatever way it is reached"
+BY_TREE = "mode and label of the tree; configuration of git is judged as it would be"
+
+
+@pytest.mark.parametrize("name", [*_tricks(READING, BY_LABEL), *_tricks(CHANGING, BY_TREE)])
 def test_refused_and_recorded(run, name):
     box, result, found = run
     errnos, named = {**READING, **CHANGING}[name]
@@ -183,7 +191,7 @@ def test_refused_and_recorded(run, name):
     assert all(record["layer"] and record["reason"].startswith(record["layer"] + ".") for record in records)
 
 
-@pytest.mark.parametrize("name", KERNEL)
+@pytest.mark.parametrize("name", _tricks(KERNEL, "seccomp, no capability, noexec, own namespaces"))
 def test_refused_by_the_kernel(run, name):
     _, _, found = run
     expected = KERNEL[name].split()

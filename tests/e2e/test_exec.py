@@ -224,6 +224,10 @@ def test_a_debugger_may_rewrite_them(sandbox):
     assert _python(sandbox, _REWRITING, head="ptrace = true\n").text == "other\n"
 
 
+@pytest.mark.trick(
+    "words that a thread changes after they were read do not run",
+    stops="the words of the new image are compared with the judged ones",
+)
 def test_words_that_a_thread_changes_after_they_were_read_do_not_run(sandbox):
     result = _python(
         sandbox,
@@ -264,6 +268,9 @@ for _ in range(25):
     assert said == sorted(judged)  # what ran is what was judged
 
 
+@pytest.mark.trick(
+    "a path renamed between is judged as the file that is opened", stops="the file that is opened is judged"
+)
 def test_a_path_renamed_between_is_judged_as_the_file_that_is_opened(sandbox):
     rules = '[[rules]]\nid = "mine"\ntext = "no"\neffect = "deny"\ntools = ["proc.exec"]\n'
     rules += f'paths = ["{sandbox.workspace}/bad"]\n'
@@ -295,6 +302,7 @@ os.kill(mover, 9)
     assert set(result.text.split()) <= {"0", "refused"}
 
 
+@pytest.mark.trick("files in memory do not run", stops="memfd without exec right only")
 def test_files_in_memory_do_not_run(sandbox):
     result = _python(
         sandbox,
@@ -319,6 +327,7 @@ refused(os.execv, "/dev/shm/x", ["x"])
     assert result.text.split() == ["1", "13", "13", "13"]
 
 
+@pytest.mark.trick("no loader and no mapping brings code from a tree without exec right", stops="noexec by mount")
 def test_no_loader_and_no_mapping_brings_code_from_a_tree_without_exec_right(sandbox):
     result = _python(
         sandbox,
@@ -343,6 +352,7 @@ print(b"cannot be preloaded" in done.stderr)
     assert result.text.split() == ["127", "1", "True"]
 
 
+@pytest.mark.trick("a listener of the agents own is refused", stops="one listener a chain of filters")
 def test_a_listener_of_the_agents_own_is_refused(sandbox):
     result = _python(
         sandbox,
@@ -356,6 +366,7 @@ print(libc.syscall(317, 1, 8, described), ctypes.get_errno())
     assert result.text == "-1 16\n"
 
 
+@pytest.mark.trick("x32 and 32 bit calls kill", stops="seccomp kills")
 def test_x32_and_32_bit_calls_kill(sandbox):
     result = _python(
         sandbox,
@@ -407,6 +418,7 @@ for path, words in ((1, None), (None, None), (b"/usr/bin/true", 8)):
     assert result.text.split() == ["14", "14", "14"]
 
 
+@pytest.mark.trick("a flood of starts leaves the session answering", stops="starts are judged one by one")
 def test_a_flood_of_starts_leaves_the_session_answering(sandbox):
     result = _run(
         sandbox,
@@ -452,6 +464,7 @@ print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
 _SLOW = "echo up; /bin/sleep 50; /bin/echo never"
 
 
+@pytest.mark.trick("when the gate dies nothing starts and the session ends", stops="no gate, no exec")
 def test_when_the_gate_dies_nothing_starts_and_the_session_ends(sandbox):
     with sandbox.start(
         "-p", sandbox.profile(PROFILE), "--", "/bin/sh", "-c", "echo up; /bin/sleep 50; /bin/echo never"

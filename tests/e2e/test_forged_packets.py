@@ -109,6 +109,7 @@ async def _injected(*packets: bytes):
     return faults, counted, counts
 
 
+@pytest.mark.trick("forged segment of no connection", stops="packets are checked before the gateway's kernel sees them")
 @pytest.mark.parametrize("flags", [ACK, ACK | PSH, ACK | FIN, RST, RST | ACK, FIN, 0, FIN | PSH | URG, SYN | ACK])
 async def test_forged_segment_of_no_connection(flags):
     """Answered by the gateway's kernel with a reset, or not at all; nothing is called, dialled or let in."""
@@ -118,18 +119,21 @@ async def test_forged_segment_of_no_connection(flags):
     assert int(counts["PassiveOpens"]) == 0
 
 
+@pytest.mark.trick("syn with data", stops="packets are checked before the gateway's kernel sees them")
 async def test_syn_with_data():
     faults, counted, _ = await _injected(ip(tcp(SYN, b"GET /")), ip6(tcp(SYN, b"GET /", is_6=True)))
     assert faults == {"data in syn"}
     assert counted["data in syn"] == 2
 
 
+@pytest.mark.trick("syn with strange flags", stops="packets are checked before the gateway's kernel sees them")
 @pytest.mark.parametrize("flags", [SYN | FIN, SYN | RST, SYN | URG, SYN | PSH, SYN | FIN | PSH | URG])
 async def test_syn_with_strange_flags(flags):
     faults, _, _ = await _injected(ip(tcp(flags)))
     assert faults == {"flags of syn"}
 
 
+@pytest.mark.trick("fragments", stops="packets are checked before the gateway's kernel sees them")
 async def test_fragments():
     whole = tcp(SYN)
     first, last = ip(whole[:16], fragment=0x2000), ip(whole[16:], fragment=2)
@@ -139,11 +143,15 @@ async def test_fragments():
     assert counted["fragment"] == 3
 
 
+@pytest.mark.trick(
+    "a tiny fragment that hides the flags", stops="packets are checked before the gateway's kernel sees them"
+)
 async def test_a_tiny_fragment_that_hides_the_flags():
     faults, _, _ = await _injected(ip(tcp(ACK)[:8], fragment=0x2000), ip(tcp(SYN)[8:], fragment=1))
     assert faults & {"fragment"}
 
 
+@pytest.mark.trick("ip options", stops="packets are checked before the gateway's kernel sees them")
 @pytest.mark.parametrize(
     "options",
     [
@@ -160,6 +168,7 @@ async def test_ip_options(options, flags):
     assert faults == {"ip options"}
 
 
+@pytest.mark.trick("ipv6 extension headers", stops="packets are checked before the gateway's kernel sees them")
 @pytest.mark.parametrize("protocol", [0, 43, 60, 135, 139, 140])
 async def test_ipv6_extension_headers(protocol):
     header = struct.pack("!BB6x", 6, 0)
@@ -169,6 +178,7 @@ async def test_ipv6_extension_headers(protocol):
     assert faults == {"ip options"}
 
 
+@pytest.mark.trick("spoofed source", stops="packets are checked before the gateway's kernel sees them")
 @pytest.mark.parametrize("flags", [SYN, ACK])
 async def test_spoofed_source(flags):
     theirs, theirs6 = "203.0.113.9", "2001:db8::77"
@@ -181,12 +191,14 @@ async def test_spoofed_source(flags):
     assert counted["spoofed source"] == 3
 
 
+@pytest.mark.trick("protocols that are not spoken", stops="packets are checked before the gateway's kernel sees them")
 @pytest.mark.parametrize("protocol", [4, 41, 47, 50, 132, 136, 253])
 async def test_protocols_that_are_not_spoken(protocol):
     faults, _, _ = await _injected(ip(ip(tcp(SYN)), protocol), ip6(ip(tcp(SYN)), protocol))
     assert faults and all(fault.startswith(("protocol", "malformed", "ip options")) for fault in faults)
 
 
+@pytest.mark.trick("packets that cannot be read", stops="packets are checked before the gateway's kernel sees them")
 async def test_packets_that_cannot_be_read():
     faults, counted, _ = await _injected(
         b"\x45" + bytes(19),
@@ -202,6 +214,10 @@ async def test_packets_that_cannot_be_read():
     assert sum(counted.values()) >= 6, counted
 
 
+@pytest.mark.trick(
+    "a flood of forged packets leaves few records and the count",
+    stops="packets are checked before the gateway's kernel sees them",
+)
 async def test_a_flood_of_forged_packets_leaves_few_records_and_the_count():
     packets = [ip(tcp(SYN, source=f"203.0.113.{n % 250}"), source=f"203.0.113.{n % 250}") for n in range(500)]
     faults, counted, _ = await _injected(*packets)

@@ -48,6 +48,7 @@ def test_the_traps_are_there(online):
         assert online.host("curl", "-sS", "-m", "10", f"http://{address}/hello").startswith("hello from"), address
 
 
+@pytest.mark.trick("direct ip", stops="names are bound, every address is checked, the checked one is dialled")
 def test_direct_ip(online):
     urls = [f"http://{WEB}/hello", f"https://{WEB}/hello", f"http://[{WEB6}]/hello", f"http://[::ffff:{WEB}]/hello"]
     found, result = _curl(online, *urls)
@@ -75,6 +76,10 @@ METADATA_SPELLINGS = (
 )
 
 
+@pytest.mark.trick(
+    "the metadata address in its spellings",
+    stops="names are bound, every address is checked, the checked one is dialled",
+)
 def test_the_metadata_address_in_its_spellings(online):
     profile = online.sandbox.profile(ANY)
     found, result = _curl(online, *(f"http://{text}/hello" for text in METADATA_SPELLINGS), profile=profile)
@@ -85,6 +90,10 @@ def test_the_metadata_address_in_its_spellings(online):
     assert refused == {"rebinding-metadata.example.com"}
 
 
+@pytest.mark.trick(
+    "the hosts loopback is not the agents",
+    stops="names are bound, every address is checked, the checked one is dialled",
+)
 def test_the_hosts_loopback_is_not_the_agents(online):
     names = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "127.1", "[::ffff:127.0.0.1]", "192.0.0.1"]
     names += ["[64:ff9b::7f00:1]", "host.gmcp.internal", "HOST.gmcp.internal.", "x.host.gmcp.internal"]
@@ -94,6 +103,10 @@ def test_the_hosts_loopback_is_not_the_agents(online):
     assert online.net.seen() == []
 
 
+@pytest.mark.trick(
+    "the hosts own addresses are refused even in a granted network",
+    stops="names are bound, every address is checked, the checked one is dialled",
+)
 def test_the_hosts_own_addresses_are_refused_even_in_a_granted_network(online):
     urls = [f"http://{name}/hello" for name in (HOST_V4, f"[{HOST_V6}]", "10.9.8.1", "rebinding-host.example.com")]
     found, result = _curl(online, *urls, profile=online.sandbox.profile(ANY))
@@ -102,6 +115,9 @@ def test_the_hosts_own_addresses_are_refused_even_in_a_granted_network(online):
     assert "refused_address" in {event["why"] for event in events(result, "dial_failed")}
 
 
+@pytest.mark.trick(
+    "a neighbour in a private network", stops="names are bound, every address is checked, the checked one is dialled"
+)
 def test_a_neighbour_in_a_private_network(online):
     urls = [f"http://{PRIVATE}/hello", "http://rebinding-private.example.com/hello"]
     found, _ = _curl(online, *urls, profile=online.sandbox.profile(ANY))
@@ -109,6 +125,9 @@ def test_a_neighbour_in_a_private_network(online):
     assert online.net.seen("upstream") == []
 
 
+@pytest.mark.trick(
+    "rebinding between two connects", stops="names are bound, every address is checked, the checked one is dialled"
+)
 def test_rebinding_between_two_connects(online):
     """Upstream's name server first names the web server, then the host's loopback."""
     url = f"http://rebinding-{online.sandbox.mode}.example.com/hello"
@@ -119,6 +138,10 @@ def test_rebinding_between_two_connects(online):
     assert [event["why"] for event in events(result, "dial_failed")] == ["refused_address"] * 2  # for A and AAAA
 
 
+@pytest.mark.trick(
+    "an answer that mixes good and bad addresses leads to a good one",
+    stops="names are bound, every address is checked, the checked one is dialled",
+)
 def test_an_answer_that_mixes_good_and_bad_addresses_leads_to_a_good_one(online):
     url = "http://rebinding-mixed.example.com/hello"
     found, result = _curl(online, url)
@@ -156,6 +179,7 @@ def over_tcp(name, server, port=53):
 NXDOMAIN = 3
 
 
+@pytest.mark.trick("another dns server and dns over tcp", stops="every name server is ours")
 def test_another_dns_server_and_dns_over_tcp(online):
     script = f"""{ASK}
 servers = ("203.0.113.53", "2001:db8::7")
@@ -169,6 +193,7 @@ print(json.dumps(found))
     assert {call["object"] for call in calls(result, "dns.resolve", "deny")} == {"secret.example.net"}
 
 
+@pytest.mark.trick("tunnelling labels", stops="length, information and number of names are bounded")
 def test_tunnelling_labels(online):
     script = f"""{ASK}
 import base64, hashlib
@@ -185,6 +210,7 @@ print(json.dumps(found))
     assert len(calls(result, "dns.resolve", "deny")) == 120
 
 
+@pytest.mark.trick("a name alone carries nothing out", stops="nothing is resolved without an allowed connect")
 def test_a_name_alone_carries_nothing_out(online):
     """Even a name that the profile grants is asked of the host's name server only when a connect to it is allowed."""
     script = f"{ASK}\nprint(json.dumps([over_udp(f'n{{n}}.example.com', '192.0.0.1') for n in range(20)]))"
@@ -193,6 +219,7 @@ def test_a_name_alone_carries_nothing_out(online):
     assert online.net.seen() == []
 
 
+@pytest.mark.trick("more names than a session may have", stops="a bounded number of names")
 def test_more_names_than_a_session_may_have(online):
     script = f"{ASK}\nprint(json.dumps([over_udp(f'n{{n}}.example.com', '192.0.0.1') for n in range(40)]))"
     profile = online.profile(more="[net.dns]\nnames = 30\n")
@@ -218,6 +245,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.trick("quic and udp that nobody granted", stops="UDP is refused where no rule grants it")
 def test_quic_and_udp_that_nobody_granted(online):
     found, result = online.script(QUIC)
     assert found == ["ConnectionRefusedError"] * 3

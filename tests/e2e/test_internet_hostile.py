@@ -84,6 +84,7 @@ SMUGGLED = {
 }
 
 
+@pytest.mark.trick("requests that two readers read differently", stops="one strict reading; bounds")
 def test_requests_that_two_readers_read_differently(online):
     honest = {"honest": f"GET /hello HTTP/1.1\r\n{HOST}{LAST}\r\n"}
     found, result = online.script(TALK, json.dumps({**SMUGGLED, **honest}))
@@ -96,6 +97,7 @@ def test_requests_that_two_readers_read_differently(online):
     assert len(refused) == len(SMUGGLED)
 
 
+@pytest.mark.trick("a request hidden in the body of another", stops="one strict reading; bounds")
 def test_a_request_hidden_in_the_body_of_another(online):
     """Upstream's handler of GET reads no body: it would serve what it takes for the next request."""
     hidden = "PUT /put HTTP/1.1\r\nHost: other.example.com\r\nContent-Length: 0\r\n\r\n"
@@ -113,6 +115,7 @@ def test_a_request_hidden_in_the_body_of_another(online):
     assert {line.split()[1] for line in lines} == {"/hello"}, lines
 
 
+@pytest.mark.trick("a request hidden in a body where rules are about requests", stops="one strict reading; bounds")
 def test_a_request_hidden_in_a_body_where_rules_are_about_requests(online):
     """A server may read no body of a POST either: with rules about requests, no connection outlives a body."""
     hidden = "DELETE /everything HTTP/1.1\r\nHost: web.example.com\r\n\r\n"
@@ -166,6 +169,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.trick("dns messages that no resolver sends", stops="one strict reading; bounds")
 def test_dns_messages_that_no_resolver_sends(online):
     found, _ = online.script(MESSAGES)
     assert found.pop("honest") == [0, 1]
@@ -191,6 +195,7 @@ with socket.create_connection(("web.example.com", 80), 60) as sock:
 """
 
 
+@pytest.mark.trick("a flood of half open connections does not close the door", stops="bounds")
 def test_a_flood_of_half_open_connections_does_not_close_the_door(online):
     """More than may be half open, at a host that never answers; the next connect waits for its turn and works."""
     found, result = online.script(FLOOD)
@@ -228,6 +233,7 @@ print(json.dumps([len(kept), refused, works, again]))
 """
 
 
+@pytest.mark.trick("more flows than a session may have", stops="bounds")
 def test_more_flows_than_a_session_may_have(online):
     found, result = online.script(MOST, profile=online.profile(more="max_flows = 30\n"))
     assert found == [30, 10, True, True]
@@ -260,6 +266,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.trick("one source port for flow after flow", stops="one strict reading; bounds")
 def test_one_source_port_for_flow_after_flow(online):
     """A flow is judged by what it dials, whatever flow had its port before."""
     found, result = online.script(REUSE)
@@ -296,6 +303,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.trick("addresses of the pool that stand for nothing", stops="one strict reading; bounds")
 def test_addresses_of_the_pool_that_stand_for_nothing(online):
     """Guessed neighbours of a name's address, our own ends, zones, and IPv4 addresses in IPv6 sockets."""
     found, _ = online.script(f"WEB = {WEB!r}\n{POOL}")
@@ -345,6 +353,7 @@ print(json.dumps(found))
 ANSWERED, ALERT = "16", "15"
 
 
+@pytest.mark.trick("a hello in pieces and with things around it", stops="one strict reading; bounds")
 def test_a_hello_in_pieces_and_with_things_around_it(online):
     found, result = online.script(HELLO)
     assert {name for name, said in found.items() if said == ANSWERED} >= {"right in bytes", "right in records"}

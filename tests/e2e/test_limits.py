@@ -58,6 +58,7 @@ def bounded(sandbox: Sandbox):
     return run
 
 
+@pytest.mark.trick("memory", stops="control groups, or rlimits")
 def test_memory(bounded, mode):
     """With a control group the kernel kills; without one the allocation fails."""
     result = bounded(EAT)
@@ -69,6 +70,7 @@ def test_memory(bounded, mode):
     assert limits_in(result.records) == ["memory_bytes"]
 
 
+@pytest.mark.trick("a fork bomb", stops="control groups, or rlimits")
 def test_a_fork_bomb(bounded, mode):
     result = bounded(FORK)
     assert "Resource temporarily unavailable" in result.text
@@ -77,6 +79,7 @@ def test_a_fork_bomb(bounded, mode):
         assert limits_in(result.records) == ["processes"]
 
 
+@pytest.mark.trick("a full disk budget", stops="a budget of bytes written")
 def test_a_full_disk_budget(bounded):
     result = bounded(FILL)
     lines = result.text.splitlines()

@@ -43,6 +43,7 @@ def revocations(result):
     return [record["data"] for record in result.records if record.get("name") == "revoked"]
 
 
+@pytest.mark.trick("what the new epoch forbids is taken back before its bytes are delivered", stops="revocation")
 @pytest.mark.parametrize(
     ("busy", "files"),
     [

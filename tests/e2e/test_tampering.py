@@ -86,6 +86,7 @@ def test_the_log_is_whole_before_anything_is_done_to_it(tampered):
     assert "signed: all records" in said
 
 
+@pytest.mark.trick("a change inside is found and its place is named", stops="chain")
 @pytest.mark.parametrize("change", [flipped, removed, reordered, duplicated], ids=lambda change: change.__name__)
 def test_a_change_inside_is_found_and_its_place_is_named(tampered, change):
     where = []
@@ -101,6 +102,7 @@ def test_a_change_inside_is_found_and_its_place_is_named(tampered, change):
     assert f"audit.jsonl, line {line}" in said
 
 
+@pytest.mark.trick("an end that was cut off is found", stops="seal, ledger")
 def test_an_end_that_was_cut_off_is_found(tampered):
     code, said = tampered(lambda lines: lines[: at(lines, DENIAL)])
     assert code == 1
@@ -112,6 +114,7 @@ def test_a_cut_inside_of_a_line_is_found(tampered):
     assert code == 1, said
 
 
+@pytest.mark.trick("another sessions log in its place is found", stops="the chain begins with the session")
 def test_another_sessions_log_in_its_place_is_found(made, tampered):
     other = made[1][1].log / "audit.jsonl"
     code, said = tampered(lambda _: [other.read_bytes()])
@@ -119,6 +122,7 @@ def test_another_sessions_log_in_its_place_is_found(made, tampered):
     assert said.startswith("BROKEN") and made[1][1].session in said
 
 
+@pytest.mark.trick("an older state of the same log is found", stops="ledger")
 def test_an_older_state_of_the_same_log_is_found(tampered):
     """Cut back to a signature of its own: chain and signature are good, the ledger knows better."""
 
@@ -131,6 +135,7 @@ def test_an_older_state_of_the_same_log_is_found(tampered):
     assert "cut off" in said
 
 
+@pytest.mark.trick("a log that was chained anew without the key is found", stops="signatures")
 def test_a_log_that_was_chained_anew_without_the_key_is_found(tampered):
     code, said = tampered(chained_anew)
     assert code == 1

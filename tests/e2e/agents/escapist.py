@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -339,7 +340,7 @@ def a_filter_that_answers_for_the_gate():
         try:
             os.execv("/usr/bin/true", ["true"])
         except OSError as error:
-            os._exit(error.errno)
+            os._exit(error.errno or 1)
     _, status = os.wait()
     code = os.waitstatus_to_exitcode(status)
     if code:
@@ -387,9 +388,7 @@ for device in ("mem", "kmem", "kmsg", "port", "fuse", "net/tun", "userfaultfd", 
     opens("device_" + device.replace("/", "_"), "/dev/" + device, os.O_RDONLY)
 for kind, name in ((0o020000, "character"), (0o060000, "block")):
     for place, where in (("the_workspace", "."), ("tmp", "/tmp"), ("shm", "/dev/shm")):
-        TRICKS[f"{name}_device_in_{place}"] = lambda kind=kind, where=where: os.mknod(
-            f"{where}/node", kind | 0o666, os.makedev(1, 1)
-        )
+        TRICKS[f"{name}_device_in_{place}"] = partial(os.mknod, f"{where}/node", kind | 0o666, os.makedev(1, 1))
 opens("disks_of_the_host", "/sys/block", os.O_RDONLY)
 opens("release_agent_of_a_control_group", "/sys/fs/cgroup/release_agent", os.O_WRONLY)
 opens("connections_of_fuse", "/sys/fs/fuse/connections", os.O_RDONLY)
