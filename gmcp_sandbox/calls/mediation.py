@@ -165,8 +165,8 @@ TREES: tuple[Family, ...] = (
     ),
     _tree(
         "/proc",
-        "of the own pid namespace, read-only without `ptrace = true`; sys, irq, bus, fs, pressure, sysrq-trigger always; "
-        "kcore, keys, kallsyms, timer_list, cmdline, interrupts, config.gz, sched_debug masked",
+        "of the own pid namespace, read-only without `ptrace = true`; sys, irq, bus, fs, pressure, sysrq-trigger "
+        "always; kcore, keys, kallsyms, timer_list, cmdline, interrupts, config.gz, sched_debug masked",
     ),
     _tree("/dev", "null, zero, full, random, urandom and tty: nodes without memory of what is written to them"),
     _tree("/dev/pts", "terminals of a private instance"),

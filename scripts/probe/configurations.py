@@ -1,7 +1,7 @@
 """The whole pipeline over rows, with and without its two layers that read meaning.
 
-Everything is granted (capabilities, rates) and the trust layer is left out, so that what stops a call is prefilter, probe
-or constitution of the default profile. An ask counts as a stop: without an approver it is one.
+Everything is granted (capabilities, rates) and the trust layer is left out, so that what stops a call is prefilter,
+probe or constitution of the default profile. An ask counts as a stop: without an approver it is one.
 """
 
 from __future__ import annotations
