@@ -2,6 +2,7 @@
 
 - `@pytest.mark.needs("fuse", "program:git", …)` skips where the host lacks a facility, and names it. With CI=true it
   fails, and so does every other skip: a check that never runs is no check.
+- A test that is not over after four minutes fails, and says where it hung.
 - A log record of WARNING or above fails the test, unless `@pytest.mark.expects_log("regex")` says it is meant.
 """
 
@@ -19,6 +20,7 @@ import pytest
 
 from gmcp_sandbox.monitor.cgroupfs import CONTROLLERS, find_places
 from gmcp_sandbox.monitor.trial import Trial, try_launch
+from tests.deadline import within
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -73,6 +75,13 @@ def _require(*facilities: str) -> None:
 def needs() -> Callable[..., None]:
     """Return the function behind the marker, for facilities that are known only inside a test."""
     return _require
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """End a test that hangs: the others shall run, and the traceback says in what it hung."""
+    with within(240):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

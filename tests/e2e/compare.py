@@ -52,6 +52,7 @@ class Twins:
         """Run it outside, put the workspace back as it was, run it inside; return what the inside run did.
 
         Args:
+            profile: Path of one; without it the default, whose gate is not asked about programs.
             opaque: Regular expressions for files whose content may differ (times, inode numbers).
             plain: Takes out of the output what may differ.
         """
@@ -63,7 +64,8 @@ class Twins:
         shutil.rmtree(work)
         shutil.copytree(fresh, work, symlinks=True)
         sandbox.own(work)
-        inside = sandbox.exec(*argv, timeout=timeout, profile=profile)
+        rules = profile or sandbox.profile('name = "twins"\nextends = "default"\n', "twins.toml")
+        inside = sandbox.exec(*argv, timeout=timeout, profile=rules)
         assert plain(inside.text) == plain(outside.text), inside.err
         assert inside.code == outside.code, inside.err
         assert outside.code == 0, outside.err

@@ -244,7 +244,8 @@ def test_fifty_megabytes_of_output(sandbox):
 
 
 def test_a_reader_that_goes_away_ends_the_writer(sandbox):
-    with sandbox.start("--", "sh", "-c", "yes; exit 5") as running:
+    profile = sandbox.profile('name = "x"\nextends = "default"\n')
+    with sandbox.start("-p", profile, "--", "sh", "-c", "yes; exit 5") as running:
         running.read_until(b"y\ny\n")
         running.process.stdout.close()
         assert running.process.wait(20) == 5

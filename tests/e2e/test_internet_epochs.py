@@ -17,10 +17,6 @@ READS_SECRETS = """
 [[capabilities]]
 tools = ["fs.stat", "fs.read"]
 labels = ["secret"]
-
-# The gate would not let it come to that.
-[probe]
-tools = ["mcp.call"]
 """
 SIZE = 256 << 20
 

@@ -100,7 +100,9 @@ def test_a_pointer_that_an_agent_made_up_is_not_followed(sandbox):
     (mine / ".git").write_text(f"gitdir: {sandbox.workspace}/victim/.git\n")
     sandbox.own()
     result = sandbox.exec(
-        "sh", "-c", f"git log; ls {sandbox.workspace}/victim; cat {sandbox.workspace}/victim/.git/HEAD", workspace=mine
+        *("sh", "-c", f"git log; ls {sandbox.workspace}/victim; cat {sandbox.workspace}/victim/.git/HEAD"),
+        workspace=mine,
+        profile=sandbox.profile('name = "x"\nextends = "default"\n'),
     )
     assert result.text == ""
     assert "No such file" in result.err

@@ -28,7 +28,8 @@ def probed(sandbox):
     for name in ("ls", "rm"):
         (notes / name).write_text(f"about {name}\n")
     sandbox.profile(
-        'name = "noted"\nextends = "default"\n[[mounts]]\npath = "${home}/notes"\nmode = "ro"\nlabel = "private"\n',
+        'name = "noted"\nextends = "default"\n[[mounts]]\npath = "${home}/notes"\nmode = "ro"\nlabel = "private"\n'
+        "[probe]\nrequired = true\n",
         "noted.toml",
     )
     return sandbox

@@ -153,6 +153,8 @@ tools = ["fs.delete"]
 paths = ["plan"]
 """
 
+ASKED = "[probe]\nrequired = true\n"  # about all that the default asks it: less is above the ceiling
+
 
 def below(ceiling: str) -> tuple[str, ...]:
     """Return what runs a command on a machine that has this ceiling."""
@@ -163,7 +165,7 @@ def below(ceiling: str) -> tuple[str, ...]:
 def test_an_organisations_ceiling_holds_for_every_profile(sandbox):
     (sandbox.workspace / "plan").write_text("the plan")
     sandbox.own()
-    mine = sandbox.profile('name = "p"\nextends = "default"\nreplaces = ["rules"]\n')
+    mine = sandbox.profile(f'name = "p"\nextends = "default"\nreplaces = ["rules"]\n{ASKED}')
     for profile in (None, mine):
         ran = sandbox.exec("sh", "-c", "rm -f plan; ulimit -u", profile=profile, outer=below(CEILING))
         assert (sandbox.workspace / "plan").exists()
@@ -179,7 +181,7 @@ def test_an_organisations_ceiling_holds_for_every_profile(sandbox):
     [('tier = "standard"\n', ":3: tier:"), ("[[net.allow]]\nhosts = ['example.com']\n", ":3: net:")],
 )
 def test_a_profile_above_the_ceiling_does_not_start_and_says_where(sandbox, text, place):
-    mine = sandbox.profile(f'name = "p"\nextends = "default"\n{text}')
+    mine = sandbox.profile(f'name = "p"\nextends = "default"\n{text}{ASKED}')
     refused = sandbox.exec("true", profile=mine, outer=below(CEILING))
     assert refused.code == 125
     assert f"{place} " in refused.err and "exceeds the organisation's ceiling" in refused.err

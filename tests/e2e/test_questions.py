@@ -101,7 +101,10 @@ def test_what_the_agent_writes_meanwhile_comes_whole_and_after_the_answer(sandbo
 
 def test_a_name_cannot_steer_the_terminal(sandbox):
     """It would hide the question, or show another one."""
-    shown, _ = answered(sandbox, r"""f=$'\e[2J\e[1;1H\rmay\u202ewon.txt'; touch "$f"; rm -f "$f" """, b"d")
+    sandbox.write(
+        "remove.py", r"""import os; name = "\x1b[2J\x1b[1;1H\rmay\u202ewon.txt"; os.mknod(name); os.unlink(name)"""
+    )
+    shown, _ = answered(sandbox, "python3 remove.py", b"d")
     (question,) = QUESTION.findall(shown)
     assert b"/\\x1b[2J\\x1b[1;1H\\rmay\\u202ewon.txt" in question
     assert b"\x1b[2J" not in question and "\u202e".encode() not in question

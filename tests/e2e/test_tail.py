@@ -141,7 +141,7 @@ def test_a_log_that_is_pruned_while_it_is_followed_is_said_with_the_last_record(
     """The one way in which a reader of logs loses something."""
     with (
         sandbox.start("--", "bash", "-c", "echo ready; read line", stdin=subprocess.PIPE) as running,
-        tailing(sandbox, "--all", "--json", "--from-start") as tail,
+        tailing(sandbox, "--all", "--json", "--from-start", "--tool", "proc.exec") as tail,  # few: nobody reads on
     ):
         running.read_until(b"ready")
         last = tail.until(lambda line: line["kind"] == "call")
