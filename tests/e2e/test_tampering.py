@@ -18,9 +18,10 @@ def made(shared_sandbox):
     """Two sessions of one user, and the words by which the first is verified."""
     box = shared_sandbox
     sessions = []
+    rules = box.profile('name = "x"\nextends = "default"\n')
     for name in ("one", "two"):
         box.write(name, "x")
-        sessions.append(box.exec("bash", "-c", f"cat {name} {name}; cat /etc/shadow; ls; true"))
+        sessions.append(box.exec("bash", "-c", f"cat {name} {name}; cat /etc/shadow; ls; true", profile=rules))
     return box, sessions
 
 
