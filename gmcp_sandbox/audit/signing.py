@@ -18,7 +18,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import stat
 from collections.abc import Callable
 from typing import Protocol
@@ -199,7 +198,7 @@ def _make_pair(directory: int) -> None:
 
 
 def _place(name: str, content: bytes, directory: int) -> None:
-    draft = f".{name}.{secrets.token_hex(4)}"
+    draft = f".{name}.{os.urandom(4).hex()}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
         os.write(fd, content)

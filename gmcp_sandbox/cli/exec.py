@@ -14,6 +14,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from gmcp_sandbox import collector
 from gmcp_sandbox.errors import SandboxError, UsageError
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ def _run(args: argparse.Namespace) -> int:
         from gmcp_sandbox.cli.preparation import prepare
 
         return show(prepare(args, os.environ))
-    line = _start_supervisor()
-    from gmcp_sandbox.cli.preparation import prepare  # after the fork: both processes import at the same time
+    collector.put_off()
+    from gmcp_sandbox.cli.preparation import prepare  # before the fork: the supervisor needs most of it as well
 
+    line = _start_supervisor()
     return _launch(args, prepare(args, os.environ), line)
 
 
@@ -138,6 +140,7 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
     stdio.close_agent_side()
     _tell(args.json_status, {"event": "start", "session": session.id, "agent": prepared.agent})
     tail = _start_tail(args, session)
+    collector.resume()
     final = Relay(stdio, front_line, supervisor).run()
     if tail is not None:
         tail.finish()

@@ -1,7 +1,8 @@
 """The supervisor: where the shells, the monitor and the audit log meet, in one process of its own.
 
-Order of a start: this process is forked first of all and imports what it will need while the front reads the profile
-and finds the view; orders come; the audit log is open before the agent's first process exists.
+Order of a start: this process is forked as early as it pays and imports what it will need while the front reads the
+profile and finds the view. As soon as orders come the set-up process is forked, and imports go on beside it. The audit
+log is open before the agent's first process exists.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import importlib
 import os
 import resource
+import select
 import signal
 import time
 import traceback
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from gmcp_sandbox import collector
 from gmcp_sandbox.cli.sshsupply import answer_for
 from gmcp_sandbox.errors import HostError, SandboxError, shortage
-from gmcp_sandbox.libraries import found_by_name
+from gmcp_sandbox.libraries import found_by_name, lean_imports
 from gmcp_sandbox.monitor.procfacts import identify
 from gmcp_sandbox.monitor.statedir import KEYS, Meta
 from gmcp_sandbox.policy.network import MCP_HOST
@@ -54,7 +57,6 @@ def supervise(front: Channel) -> NoReturn:
         for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_IGN)
         _raise_descriptor_limit()
-        _import_everything()
         final = _obey(front)
     except SandboxError as error:
         final = _told(error)
@@ -83,17 +85,38 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _import_everything() -> None:
-    """Import what a session needs, while the front is busy."""
-    with found_by_name():
-        importlib.import_module("gmcp_sandbox.cli.assembly")
-        importlib.import_module("gmcp_sandbox.cli.services")
-        importlib.import_module("gmcp_sandbox.probe.gate")
+_NEEDED = (
+    "trio",
+    "gmcp_sandbox.pipeline.pipeline",
+    "gmcp_sandbox.monitor.monitor",
+    "gmcp_sandbox.cli.assembly",
+    "pyfuse3",
+    "gmcp_sandbox.cli.services",
+    "gmcp_sandbox.probe.gate",
+)
+"""What serving a session needs and setting it up does not, in pieces of about ten milliseconds."""
+
+
+def _import_until_wanted(front: Channel) -> None:
+    """Import what a session needs, as far as that goes while the front has no orders yet."""
+    import gmcp_sandbox.cli.planning  # noqa: F401 - set-up processes are forked with it, and can import nothing later
+
+    for module in _NEEDED:
+        if select.select([front.fileno()], [], [], 0)[0]:
+            break
+        _import(module)
+
+
+def _import(module: str) -> None:
+    with found_by_name(), lean_imports():
+        importlib.import_module(module)
 
 
 def _obey(front: Channel) -> dict[str, Any]:
     """Take the orders and run them; end quietly when there are none. Returns the last message to the front."""
     from gmcp_sandbox.cli.orders import take
+
+    _import_until_wanted(front)
     from gmcp_sandbox.cli.planning import plan_of
 
     taken = take(front)
@@ -103,6 +126,10 @@ def _obey(front: Channel) -> dict[str, Any]:
     prepared, outfit = _fit_out(orders.prepared, orders.session_dir)
     started = proc_launch.start(plan_of(prepared, stdio), agent_line)
     try:
+        started.map_ids(prepared.identity)
+        for module in _NEEDED:  # while the set-up process mounts
+            _import(module)
+        collector.resume()
         if prepared.profile.mcp is not None and outfit is not None:
             from gmcp_sandbox.cli.mcpwiring import start_starter
 
@@ -132,9 +159,8 @@ def _serve(
     from gmcp_sandbox.cli.limiting import remarks_of, write_down
     from gmcp_sandbox.monitor.semantics import model_directory, open_gate, surroundings
 
-    started.map_ids(prepared.identity)
     if outfit is not None:
-        importlib.import_module("gmcp_sandbox.cli.networking")  # while the set-up process mounts
+        importlib.import_module("gmcp_sandbox.cli.networking")
     remarks: list[str] = []
     command = tuple(map(os.fsdecode, prepared.program.argv))
     around = surroundings(prepared.profile, prepared.workspace, prepared.home, command)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
@@ -143,7 +142,7 @@ class StateDir:
     def create_session(self) -> SessionDir:
         """Make the directory of a new session."""
         while True:
-            name = secrets.token_hex(4)
+            name = os.urandom(4).hex()
             try:
                 (self._sessions / name).mkdir(mode=0o700)
             except FileExistsError:
@@ -206,7 +205,7 @@ class StateDir:
         path = self.path / "names.key"
         try:
             if not path.exists():
-                _make_file(path, secrets.token_bytes(KEY_BYTES))
+                _make_file(path, os.urandom(KEY_BYTES))
             key = path.read_bytes()
         except OSError as error:
             raise HostError(f"cannot use {path}", cause=error.strerror or str(error)) from None
@@ -218,7 +217,7 @@ class StateDir:
         """Remove the scratch trees of sessions that are dead; return their ids."""
         collected = []
         for session in self._each():
-            if session.is_running() or not session.scratch.is_dir():
+            if not session.scratch.is_dir() or session.is_running():  # the cheap question first: most have none
                 continue
             descriptor = session.open()
             try:
@@ -267,7 +266,7 @@ def _own_directory(path: Path) -> None:
 
 def _make_file(path: Path, content: bytes) -> None:
     """Make a file in one step; one that is there already, because another session was quicker, stays."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
@@ -280,7 +279,7 @@ def _make_file(path: Path, content: bytes) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put a file into the place of another in one step, for the caller alone to read. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:

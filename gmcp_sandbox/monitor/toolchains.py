@@ -44,6 +44,7 @@ class Toolchains:
         self.trees: dict[str, None] = {}
         self.links: dict[str, str] = {}
         self.notes: list[str] = []
+        self._looked_into: set[str] = set()
 
     def mounts(self) -> list[Mount]:
         """Return the mounts for all trees found, none inside another."""
@@ -75,6 +76,9 @@ class Toolchains:
         if found is None or not os.path.isdir(found.real) or self._is_hint(found):
             return
         self._add_tree(tree_of(found.real, self._home), found.links)
+        if found.real in self._looked_into:  # /bin is a link to /usr/bin on most hosts, and both are on the PATH
+            return
+        self._looked_into.add(found.real)
         for target in _outward_links(found.real):
             self._add_program(target)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Iterable, Sequence
 
 
@@ -53,6 +51,9 @@ def _is_word(word: str, host: str) -> bool:
 
 
 def _is_hash(word: str, host: str) -> bool:
+    import hashlib  # here: they load all of OpenSSL, and few sessions read such a line
+    import hmac
+
     parts = word.split("|")
     if len(parts) != 4:
         return False

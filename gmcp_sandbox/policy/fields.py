@@ -46,8 +46,9 @@ def spell(key: Key) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=16)
 def read_document(source: Source) -> Document:
-    """Return what a file says.
+    """Return what a file says; a chain is read once for its files and once for its meaning, and parsed once.
 
     Raises:
         ProfileError: The text is no TOML, has an unknown key, or a value of the wrong kind.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -302,6 +302,7 @@ def _split(pattern: str) -> tuple[bool, tuple[str, ...]]:
     return anchored, tuple(parts)
 
 
+@lru_cache(maxsize=MOST_REMEMBERED)
 def translate(part: str) -> str:
     """Return the regular expression for one component, for use with `fullmatch` and DOTALL.
 

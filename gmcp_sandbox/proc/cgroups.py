@@ -14,7 +14,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import time
 
 import msgspec
@@ -123,7 +122,7 @@ def make(limits: Limits) -> Groups:
     places = find_places() if bounds else {}
     for path in {place.path for place in places.values()}:
         _clear(path)
-    name = _PREFIX + secrets.token_hex(8)
+    name = _PREFIX + os.urandom(8).hex()
     for controller, values in bounds.items():
         place = places.get(controller)
         group = None if place is None else _make(place, f"{place.path}/{name}", values)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import select
 import signal
@@ -20,6 +19,7 @@ import termios
 from typing import NoReturn
 
 import msgspec
+from blake3 import blake3
 
 from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError
@@ -75,7 +75,7 @@ def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoRe
 
 def fingerprint(mountinfo: bytes) -> str:
     """Return what tells one state of a mount namespace from another (proc(5), mountinfo)."""
-    return hashlib.blake2b(mountinfo, digest_size=16).hexdigest()
+    return blake3(mountinfo).hexdigest(16)
 
 
 def _open_terminal(stdio: Stdio, stage: Stage, front: Channel) -> int | None:

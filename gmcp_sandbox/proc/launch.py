@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import msgspec
 import prctl
 
-from gmcp_sandbox import kernel
+from gmcp_sandbox import collector, kernel
 from gmcp_sandbox.errors import HostError, SandboxError
 from gmcp_sandbox.policy.profile import Limits
 from gmcp_sandbox.proc import cgroups, init
@@ -123,6 +123,7 @@ def start(plan: LaunchPlan, front: Channel) -> Launch:
 
 def _stage(plan: LaunchPlan, supervisor: Channel, front: Channel, stage: Stage) -> NoReturn:
     """Be the process that owns the namespaces; never returns."""
+    collector.resume()
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _set_up(plan, stage, supervisor)

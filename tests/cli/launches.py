@@ -155,6 +155,7 @@ def _serve(prepared: Preparation, session: SessionDir, stdio: Stdio, lines: tupl
     try:
         started = launch.start(plan_of(prepared, stdio), agent_line)
         orders = Orders(prepared, session.id, str(session.path))
+        started.map_ids(prepared.identity)
         final = supervisor._serve(orders, started, supervisor_line, has_person=False)
     except SandboxError as error:
         final = {"code": error.exit_code, "error": str(error)}
