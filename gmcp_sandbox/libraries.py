@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import importlib.util
+import importlib
 import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 SONAMES = {"c": "libc.so.6", "pthread": "libpthread.so.0"}
 
@@ -54,42 +55,39 @@ def found_by_name() -> Iterator[None]:
 
 @contextmanager
 def lean_imports() -> Iterator[None]:
-    """While in the block, modules that are imported get `ssl` when they first use it, and no versions of packages.
+    """While in the block, modules that are imported get some others at their first use, and no versions of packages.
 
     The event loop has helpers for TLS, which few sessions use, and they bring OpenSSL along. The FUSE library asks for
     its own version, and the answer takes the standard library's reader of mails. Together that is a tenth of a start.
     """
-    _put_off("ssl")
-    versions = "importlib.metadata"
-    known = sys.modules.get(versions)
-    if known is None:
-        sys.modules[versions] = _without_versions(versions)
+    absent = [module for module in (*map(_Later, _LATER), _Versions(_VERSIONS)) if module.__name__ not in sys.modules]
+    sys.modules.update({module.__name__: module for module in absent})
     try:
         yield
     finally:
-        if known is None:
-            del sys.modules[versions]
+        for module in absent:
+            del sys.modules[module.__name__]
 
 
-def _put_off(name: str) -> None:
-    """Let a module of the standard library be read at its first use, if it is not there already."""
-    spec = None if name in sys.modules else importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        return
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+_LATER = ("hmac", "ssl")
+_VERSIONS = "importlib.metadata"
 
 
-def _without_versions(name: str) -> types.ModuleType:
-    """Return a stand-in for `importlib.metadata` that knows of no package."""
+class _Later(types.ModuleType):
+    """Stands for a module in those that were imported meanwhile, and is as good as it: the first question reads it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # asked by the machinery of imports
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+class _Versions(types.ModuleType):
+    """Stands for `importlib.metadata`, and knows of no package."""
 
     class PackageNotFoundError(ModuleNotFoundError):
-        pass
+        """As the real one has it."""
 
-    def version(package: str) -> str:
-        raise PackageNotFoundError(package)
-
-    module = types.ModuleType(name)
-    vars(module).update(PackageNotFoundError=PackageNotFoundError, version=version)
-    return module
+    def version(self, package: str) -> str:
+        """Refuse to look."""
+        raise self.PackageNotFoundError(package)

@@ -16,8 +16,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gmcp_sandbox import __version__
 from gmcp_sandbox.cli.parsing import Parser, unknown_command
@@ -46,8 +45,7 @@ usage: gmcp-sandbox COMMAND …
 gmcp-sandbox --help lists all commands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One word of the command line: the module that serves it and a line for `--help`."""
 
     module: str

@@ -7,10 +7,7 @@ where to read on. No option is guessed from its beginning.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
-import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -93,12 +90,17 @@ class Parser(argparse.ArgumentParser):
 
 def near(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most alike, if one is."""
+    import difflib  # a mistake may take its time, a start may not
+
     found = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
     return found[0] if found else None
 
 
 def unknown_command(words: Sequence[str], commands: Iterable[str]) -> UsageError:
     """Return the error for words that begin with no command: most often one of another program, or the agent itself."""
+    import shlex
+    import shutil
+
     word, *rest = words
     meant = _ELSEWHERE.get(word) or near(word, commands)
     if os.path.isfile(word) or (meant is None and shutil.which(word)):

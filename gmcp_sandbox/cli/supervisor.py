@@ -13,6 +13,7 @@ import os
 import resource
 import select
 import signal
+import sys
 import time
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 _NO_NETWORK = "none but its own loopback"
 _NETWORK = "TUN, pump and relay without capabilities (seccomp allow-list), gateway namespace without a way out"
+
+
+_TURN_SECONDS = 0.0005
+"""How long a thread keeps the interpreter from the one that serves: the key and the model are read beside it."""
 
 
 def supervise(front: Channel) -> NoReturn:
@@ -130,6 +135,7 @@ def _obey(front: Channel) -> dict[str, Any]:
         for module in _NEEDED:  # while the set-up process mounts
             _import(module)
         collector.resume()
+        sys.setswitchinterval(_TURN_SECONDS)
         if prepared.profile.mcp is not None and outfit is not None:
             from gmcp_sandbox.cli.mcpwiring import start_starter
 

@@ -14,7 +14,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import ProfileError
 from gmcp_sandbox.policy.document import MountTable, PathTable, SymlinkTable
 from gmcp_sandbox.policy.fields import Key, Source, suggest
-from gmcp_sandbox.policy.match import GlobError, compile_globs, compile_hosts
+from gmcp_sandbox.policy.match import GlobError, check_globs, compile_hosts
 from gmcp_sandbox.policy.profile import Caching, Mount, MountMode, PathRule
 from gmcp_sandbox.policy.sets import Sets, listed
 
@@ -65,7 +65,7 @@ class Builder:
         self.refuse_duplicates(patterns, key)
         whole = listed(self.source, self._sets, patterns, key)
         found = tuple(dict.fromkeys(self.expand(pattern, key, quote=glob_quoted) for pattern in whole))
-        self._compile(compile_globs, found, key)
+        self._compile(check_globs, found, key)
         return found
 
     def objects(self, tools: Sequence[Tool], patterns: Sequence[str] | None, key: Key) -> tuple[str, ...] | None:

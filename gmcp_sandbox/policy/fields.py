@@ -6,7 +6,6 @@ that was probably meant. Nothing is ignored and nothing is made up.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import functools
 import inspect
@@ -87,6 +86,8 @@ def _unparsed(source: Source, error: Exception) -> ProfileError:
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
     """Return a hint that names the known word that is most alike, or all of them."""
+    import difflib  # a mistake may take its time, a start may not
+
     choices = sorted(known)
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(choices)}"

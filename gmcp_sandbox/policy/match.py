@@ -22,12 +22,14 @@ import msgspec
 from gmcp_sandbox.policy.hosts import GlobError, compile_hosts
 
 _MANY = "**"
+_SPECIAL = frozenset("*?[\\")
 __all__ = [
     "LONGEST_REMEMBERED",
     "MOST_REMEMBERED",
     "Glob",
     "GlobError",
     "GlobSet",
+    "check_globs",
     "compile_globs",
     "compile_hosts",
     "compile_names",
@@ -125,7 +127,7 @@ class GlobSet:
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        globs = [Glob(pattern) for pattern in dict.fromkeys(patterns)]
+        globs = [_glob(pattern) for pattern in dict.fromkeys(patterns)]
         self._named = tuple(glob for glob in globs if glob.name_part is not None)
         self._globs = tuple(glob for glob in globs if glob.name_part is None)
         self._anywhere = {glob.name_part for glob in self._named if glob.name_part is not None}
@@ -224,6 +226,22 @@ def compile_globs(patterns: Iterable[str]) -> Callable[[str], bool]:
     return GlobSet(patterns)
 
 
+def check_globs(patterns: Iterable[str]) -> None:
+    """Make sure that globs have a meaning, for a tenth of what it costs to compile them to one predicate.
+
+    Raises:
+        GlobError: A pattern has none.
+    """
+    for pattern in patterns:
+        _glob(pattern)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _glob(pattern: str) -> Glob:
+    """Return a glob, which never changes: a profile is checked, labelled by and judged by the same ones."""
+    return Glob(pattern)
+
+
 def components(path: str) -> list[str]:
     """Return the names that an absolute normal path goes through; none for the root."""
     return path[1:].split("/") if len(path) > 1 else []
@@ -275,7 +293,7 @@ def _anything(_name: str) -> bool:
 
 
 def _is_literal(text: str) -> bool:
-    return not any(char in text for char in "*?[\\")
+    return _SPECIAL.isdisjoint(text)
 
 
 @cache
