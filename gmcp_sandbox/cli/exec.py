@@ -127,7 +127,6 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
     from gmcp_sandbox.proc.stdio import Stdio
 
     state = StateDir.open()
-    state.collect()
     prepared = with_kept_home(prepared, state)
     claim(state.path, prepared, share=args.share)  # held until this process ends
     session = state.create_session()
@@ -138,6 +137,7 @@ def _launch(args: argparse.Namespace, prepared: Preparation, supervisor: Channel
         give(supervisor, Orders(prepared, session.id, str(session.path)), stdio, agent_line)
     agent_line.close()
     stdio.close_agent_side()
+    state.collect()  # while the supervisor gets ready
     _tell(args.json_status, {"event": "start", "session": session.id, "agent": prepared.agent})
     tail = _start_tail(args, session)
     collector.resume()

@@ -217,7 +217,7 @@ class StateDir:
         """Remove the scratch trees of sessions that are dead; return their ids."""
         collected = []
         for session in self._each():
-            if not session.scratch.is_dir() or session.is_running():  # the cheap question first: most have none
+            if not os.path.lexists(f"{session.path}/scratch") or session.is_running():  # the cheap question first
                 continue
             descriptor = session.open()
             try:

@@ -72,8 +72,8 @@ def draw(  # noqa: PLR0913 - the parts of a session, each said by name
         namespaces=(confine.Unshare(flags, ", ".join(_NAMESPACES)),),
         stage_steps=tuple(_stage_steps(profile, identity, shells)),
         birth=Birth(
+            first_steps=(JoinGroups(),),
             root_steps=(
-                JoinGroups(),
                 MountDev(profile.limits.shm_bytes),
                 MountProc(),
                 *_binds(view),

@@ -38,6 +38,7 @@ class Birth(msgspec.Struct, frozen=True):
     """All that process 1 needs to know.
 
     Attributes:
+        first_steps: What it does before the root is served, and touches nothing of it.
         last_steps: The last that it does with capabilities: after them it has none, and the agent begins.
     """
 
@@ -46,6 +47,7 @@ class Birth(msgspec.Struct, frozen=True):
     identity: Identity
     program: Program
     stdio: Stdio
+    first_steps: tuple[Step, ...] = ()
     last_steps: tuple[Step, ...] = ()
 
 
@@ -60,6 +62,8 @@ def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoRe
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for ignored in (signal.SIGTTOU, signal.SIGTTIN, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
+    execute(birth.first_steps, stage)
+    supervisor.expect("serving")
     execute(birth.root_steps[:-1], stage)
     terminal = _open_terminal(birth.stdio, stage, front)
     execute(birth.root_steps[-1:], stage)

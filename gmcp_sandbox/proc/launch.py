@@ -5,9 +5,11 @@
 The order is that of the set-up that was measured to work as root and as an ordinary user:
 1. fork, before anything heavy is imported; the stage moves into new namespaces.
 2. The supervisor writes the id maps.
-3. The stage mounts FUSE and hands its descriptor up; the supervisor serves.
-4. The stage makes the pid namespace and forks process 1, so that requests carry host pids.
-5. Process 1 mounts what is left through the served root, changes into it and starts the agent.
+3. The stage mounts FUSE and hands its descriptor up.
+4. The stage makes the pid namespace and forks process 1, so that requests carry host pids. Process 1 joins the control
+   groups, for which the kernel takes its time, and waits.
+5. The supervisor serves, and says so. Process 1 mounts what is left through the served root, changes into it and starts
+   the agent.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class LaunchPlan(msgspec.Struct, frozen=True):
     def describe(self) -> list[str]:
         """Return one line a step."""
         birth = self.birth
-        steps = (*self.namespaces, *self.stage_steps, *birth.root_steps, *birth.last_steps, *birth.agent_steps)
+        stage = (*self.namespaces, *self.stage_steps)
+        steps = (*stage, *birth.first_steps, *birth.root_steps, *birth.last_steps, *birth.agent_steps)
         return [step.describe() for step in steps]
 
 
@@ -78,7 +81,7 @@ class Launch:
         return dict(zip(message["names"], fds, strict=True))
 
     def begin(self) -> None:
-        """Step 4: let process 1 be made; call it when the FUSE connection is served."""
+        """Step 5: let process 1 go on; call it when the FUSE connection is served."""
         self.channel.send("serving")
 
     def kill(self) -> None:
@@ -162,4 +165,3 @@ def _set_up(plan: LaunchPlan, stage: Stage, supervisor: Channel) -> None:
     supervisor.send("mounted", names=list(stage.fds), fds=tuple(stage.fds.values()))
     for fd in stage.fds.values():
         os.close(fd)
-    supervisor.expect("serving")
