@@ -10,7 +10,6 @@ same names for many years.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import importlib
 import sys
 import types
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_SEARCH = "ctypes.util"
 SONAMES = {"c": "libc.so.6", "pthread": "libpthread.so.0"}
 
 
@@ -44,13 +44,22 @@ def refusal_of(path: str) -> str:
 
 @contextmanager
 def found_by_name() -> Iterator[None]:
-    """While in the block, modules that look for a library as they are imported get it from `find`."""
-    before = ctypes.util.find_library
-    ctypes.util.find_library = find
+    """While in the block, modules that look for a library as they are imported get it from `find`.
+
+    Where nobody has imported the search, it stays out: it would bring archives, temporary files and compilers along.
+    """
+    known = sys.modules.get(_SEARCH)
+    search = known or types.ModuleType(_SEARCH)
+    before = vars(search).get("find_library")
+    vars(search)["find_library"] = find
+    vars(ctypes)["util"] = sys.modules[_SEARCH] = search
     try:
         yield
     finally:
-        ctypes.util.find_library = before
+        if known is None:
+            del sys.modules[_SEARCH], vars(ctypes)["util"]
+        else:
+            vars(search)["find_library"] = before
 
 
 @contextmanager
@@ -79,7 +88,8 @@ class _Later(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # asked by the machinery of imports
             raise AttributeError(name)
-        return getattr(importlib.import_module(self.__name__), name)
+        found = vars(self)[name] = getattr(importlib.import_module(self.__name__), name)
+        return found
 
 
 class _Versions(types.ModuleType):

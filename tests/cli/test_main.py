@@ -165,6 +165,7 @@ def test_only_the_chosen_command_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
     assert not loaded & {"trio", "pyfuse3", "msgspec", "jsonschema", *(each.module for each in COMMANDS.values())}
+    assert not loaded & {"dataclasses", "inspect", "difflib", "shlex"}
 
 
 def test_the_package_runs_as_a_module() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -38,6 +40,24 @@ def test_what_is_enforced_is_said_without_more(place: Place) -> None:
     assert enforced(user)["ids"] == "the caller's own id"
     assert enforced(user)["probe"] == "no model"
     assert json.loads(json.dumps(enforced(user))) == enforced(user)
+
+
+def test_a_start_reads_no_module_that_few_sessions_use() -> None:
+    program = """
+import sys
+import gmcp_sandbox.cli.exec, gmcp_sandbox.cli.preparation, gmcp_sandbox.cli.planning
+from gmcp_sandbox.cli import supervisor
+print(*sys.modules)
+for module in supervisor._NEEDED:
+    supervisor._import(module)
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before_the_fork, serving = (set(line.split()) for line in done.stdout.splitlines())
+    assert not before_the_fork & {"trio", "pyfuse3", "re2", "attr"}
+    heavy = {"onnxruntime", "numpy", "tree_sitter", "cryptography", "jsonschema", "mcp", "pydantic", "h2", "dnslib"}
+    assert not serving & (heavy | {"pyroute2", "celpy", "asyncio", "http", "email", "sqlite3", "multiprocessing"})
+    assert not serving & {"ssl", "_ssl", "hashlib", "_hashlib", "importlib.metadata", "ctypes.util", "tempfile"}
 
 
 def test_the_supervisor_may_open_what_the_hard_limit_gives() -> None:
