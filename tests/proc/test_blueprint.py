@@ -119,9 +119,9 @@ def test_all_namespaces_but_the_pids_are_made_at_once() -> None:
 
 
 def test_the_kernels_own_trees_come_first_and_the_change_of_root_last() -> None:
-    steps = plan(USER, tree("/usr", executable=True), limits=Limits(shm_bytes=5 << 20)).birth.root_steps
-    assert steps == (
-        JoinGroups(),
+    birth = plan(USER, tree("/usr", executable=True), limits=Limits(shm_bytes=5 << 20)).birth
+    assert birth.first_steps == (JoinGroups(),)
+    assert birth.root_steps == (
         mounts.MountDev(5 << 20),
         mounts.MountProc(),
         mounts.BindTree("/usr", True),
