@@ -68,10 +68,10 @@ def read_table(source: Source, kind: type[_Kind]) -> _Kind:
         data = tomllib.loads(source.text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _unparsed(source, error) from None
-    _refuse_unknown_keys(source, data, kind, ())
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
+        _refuse_unknown_keys(source, data, kind, ())  # tables refuse them, too, and say less
         what, key = _placed(str(error), data, kind)
         raise source.fault(_plain(what), key, hint=_choices(what, key, kind)) from None
 
