@@ -63,9 +63,13 @@ def base_python() -> str:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """Return the environment of every run: its PATH leads to the interpreter first, records go to `state`."""
+    """Return the environment of every run: its PATH leads to the interpreter first, records go to `state`.
+
+    Python keeps its bytecode, as it does where a program is installed: else each start would compile all of it anew.
+    """
     path = f"{os.path.dirname(base_python())}:{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, "PATH": path, "XDG_STATE_HOME": str(state)}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "PATH": path, "XDG_STATE_HOME": str(state)}
 
 
 def worlds(directory: Path, gmcp: Path, profile: str) -> list[World]:
