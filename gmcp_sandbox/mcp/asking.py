@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -27,6 +27,9 @@ from gmcp_sandbox.mcp.line import (
     Verdict,
     Want,
 )
+
+_MOST_LEFT: Final = 512
+"""Things to say that wait, because the supervisor does not read."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -69,7 +72,8 @@ class Supervisor:
         self._taken = taken
         self._last = 0
         self._waiting: dict[int, _Waiting] = {}
-        self._to_send, self._sent = trio.open_memory_channel[msgspec.Struct](1024)
+        self._left = 0
+        self._more = trio.Event()
 
     async def serve(self) -> None:
         """Serve until the supervisor has ended, which ends the worker. Raises LineError."""
@@ -104,16 +108,20 @@ class Supervisor:
         raise LineError("the supervisor is gone")
 
     async def _tell(self) -> None:
-        async for message in self._sent:
-            await self._frames.send(message)
+        while True:
+            await self._more.wait()
+            self._more, self._left = trio.Event(), 0
+            await self._frames.flush()
 
     def say(self, message: msgspec.Struct) -> None:
         """Tell the supervisor something, in order. What is too much is lost, but for what it has to know."""
-        try:
-            self._to_send.send_nowait(message)
-        except trio.WouldBlock:
-            if not isinstance(message, Told):
-                raise LineError("the supervisor does not listen") from None
+        if self._left >= _MOST_LEFT and isinstance(message, Told):
+            return
+        if not self._frames.put(message):
+            self._left += 1
+            if self._left > 2 * _MOST_LEFT:
+                raise LineError("the supervisor does not listen")
+            self._more.set()
 
     async def _wait(self, make: Any) -> Any:
         self._last = number = self._last + 1

@@ -16,6 +16,8 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import trio
 
+from gmcp_sandbox.mcp.outgoing import Outgoing
+
 LONGEST: Final = 48 << 20
 """Bytes of a frame: a result of the longest that a profile may grant, and the request that it is for."""
 _HEAD: Final = struct.Struct("=I")
@@ -32,25 +34,42 @@ T = TypeVar("T")
 
 
 class Frames(Generic[T]):
-    """One end of the stream of frames; reads structs of type `T`."""
+    """One end of the stream of frames; reads structs of type `T`. Frames leave in the order of `put` and `send`."""
 
     def __init__(self, sock: socket.socket, kind: Any) -> None:
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        self._out = Outgoing(self._stream.socket.fileno)
         self._decode = msgspec.json.Decoder(kind).decode
         self._encode = msgspec.json.Encoder().encode
         self._buffer = bytearray()
-        self._turn = trio.Lock()
 
     async def send(self, message: msgspec.Struct) -> None:
-        """Send one frame. Raises LineError."""
+        """Send one frame, and wait until it is out. Raises LineError."""
+        try:
+            await self._out.send(self._framed(message))
+        except (OSError, trio.ClosedResourceError):
+            raise LineError("the other end is gone") from None
+
+    def put(self, message: msgspec.Struct) -> bool:
+        """Send one frame as far as it goes at once; False when something waits for `flush`. Raises LineError."""
+        try:
+            self._out.put(self._framed(message))
+        except OSError:
+            raise LineError("the other end is gone") from None
+        return self._out.is_empty
+
+    async def flush(self) -> None:
+        """Wait until all that was put is out. Raises LineError."""
+        try:
+            await self._out.flush()
+        except (OSError, trio.ClosedResourceError):
+            raise LineError("the other end is gone") from None
+
+    def _framed(self, message: msgspec.Struct) -> bytes:
         body = self._encode(message)
         if len(body) > LONGEST:
             raise LineError("a frame too long to be sent")
-        async with self._turn:
-            try:
-                await self._stream.send_all(_HEAD.pack(len(body)) + body)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise LineError("the other end is gone") from None
+        return _HEAD.pack(len(body)) + body
 
     async def receive(self) -> T | None:
         """Return the next frame; None at the end of the line. Raises LineError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.error
@@ -14,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import AGENTS, ROOT, SECONDS, Result, Sandbox
+from tests.e2e.gateways import UNASKED, shown, without_model
+from tests.e2e.harness import AGENTS, SECONDS, Result, Sandbox
 
 pytestmark = pytest.mark.needs("tun")
 
@@ -41,23 +41,10 @@ call_seconds = 20
 result_bytes = "1MiB"
 limits = [{{ tools = ["wait"], call_seconds = 1.5 }}]
 """
-MOUNT = """
-[[mounts]]
-path = "{path}"
-mode = "ro"
-label = "system"
-exec = true
-"""
-
-
-def shown() -> str:
-    """Return mounts for the tests' interpreter, its packages, and these programs."""
-    tops = {Path(sys.prefix), Path(sys.base_prefix).resolve(), AGENTS}
-    return "".join(MOUNT.format(path=top) for top in sorted(tops) if not top.is_relative_to("/usr"))
 
 
 def profile_of(sandbox: Sandbox) -> str:
-    server = sandbox.profile(SERVER + "\n[probe]\nrequired = false\n" + shown(), "server.toml")
+    server = sandbox.profile(SERVER + UNASKED + shown(), "server.toml")
     text = PROFILE.format(
         python=sys.executable, server=AGENTS / "mcp_server.py", profile=server, tools=json.dumps(GRANTED)
     )
@@ -72,13 +59,7 @@ def client(sandbox: Sandbox, *words: str) -> Result:
 
 @pytest.fixture(scope="module")
 def plain(shared_sandbox: Sandbox) -> Sandbox:
-    """A user whose product has no model: what it says of a call is not what these tests are about."""
-    shared_sandbox.product = shared_sandbox.base / "product"
-    for name in ("gmcp_sandbox", "profiles"):
-        away = shutil.ignore_patterns("__pycache__", "_data")
-        shutil.copytree(ROOT / name, shared_sandbox.product / name, ignore=away)
-    shutil.copy(ROOT / "pyproject.toml", shared_sandbox.product)
-    return shared_sandbox
+    return without_model(shared_sandbox)
 
 
 @pytest.fixture(scope="module")

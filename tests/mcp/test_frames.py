@@ -7,6 +7,7 @@ import struct
 import msgspec
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,3 +95,18 @@ def test_a_packet_that_does_not_fit_leaves_no_descriptor_behind():
         with pytest.raises(OSError, match="fit"):
             receive_packet(theirs)
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_what_is_said_first_is_heard_first():
+    """A session that is begun with one word and asked about with the next is known when the question comes."""
+    ours, theirs = socket.socketpair()
+    sender, receiver = Frames(ours, FromWorker), Frames(theirs, FromWorker)
+    said = [Want(1, At(1, "s" * 900_000)), Ready(), Over(At(1, "s"))]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sender.send, said[0])
+        await trio.testing.wait_all_tasks_blocked()
+        assert not sender.put(said[1])
+        nursery.start_soon(sender.send, said[2])
+        assert [await receiver.receive() for _ in said] == said
+    sender.close()
+    receiver.close()
