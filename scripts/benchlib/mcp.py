@@ -113,7 +113,9 @@ def ways(gmcp: Sequence[str], folder: Path, where: str, stack: ExitStack) -> dic
     profile = folder / "agent.toml"
     profile.write_text(PROFILE.format(where=where, **words) + mounts)
     environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
-    entry = stack.enter_context(_gateway([*gmcp, "mcp", "serve", "-p", str(profile)], workspace, environment))
+    entry: dict[str, Any] = stack.enter_context(
+        _gateway([*gmcp, "mcp", "serve", "-p", str(profile)], workspace, environment)
+    )
     url = urlsplit(entry["url"])
     client = [base_python(), "-I", str(HERE / "mcpclient.py")]
     inside = [*gmcp, "exec", "--share", "-p", str(profile), "--", *client]
@@ -141,7 +143,7 @@ def _client(argv: list[str], workspace: Path, environment: dict[str, str]) -> It
 
 
 @contextmanager
-def _gateway(argv: list[str], workspace: Path, environment: dict[str, str]) -> Iterator[dict[str, dict[str, str]]]:
+def _gateway(argv: list[str], workspace: Path, environment: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Run the gateway that speaks HTTP; give what a client's configuration says of it."""
     with subprocess.Popen(argv, cwd=workspace, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
