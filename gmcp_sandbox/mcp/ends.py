@@ -16,7 +16,7 @@ from trio.abc import ReceiveStream, SendStream
 
 from gmcp_sandbox.mcp.messages import Id, Message, MessageError, read_message, sniff_id, write_message
 
-_PIECE: Final = 128 << 10
+_PIECE: Final = 64 << 10
 _EDGE: Final = 512
 
 
@@ -54,7 +54,7 @@ class End(Protocol):
 
 
 class Lines:
-    """An `End` over two streams."""
+    """An `End` over two streams; several may send at once, so the sink keeps what each one gives together (`Way`)."""
 
     def __init__(self, source: ReceiveStream, sink: SendStream, longest: int) -> None:
         self._source = source
@@ -62,7 +62,6 @@ class Lines:
         self._longest = longest
         self._buffer = bytearray()
         self._seen = 0
-        self._turn = trio.Lock()
 
     async def receive(self) -> Message | Broken | None:
         while True:
@@ -84,11 +83,10 @@ class Lines:
             return _read(line)
 
     async def send(self, message: Message, about: Id | None = None) -> None:
-        async with self._turn:
-            try:
-                await self._sink.send_all(write_message(message) + b"\n")
-            except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-                raise EndLost from None
+        try:
+            await self._sink.send_all(write_message(message) + b"\n")
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            raise EndLost from None
 
     async def unanswered(self, identity: Id) -> None:
         """Silence is what the protocol wants."""

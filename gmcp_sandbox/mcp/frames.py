@@ -16,12 +16,11 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import trio
 
-from gmcp_sandbox.mcp.outgoing import Outgoing
+from gmcp_sandbox.mcp.way import Way
 
 LONGEST: Final = 48 << 20
 """Bytes of a frame: a result of the longest that a profile may grant, and the request that it is for."""
 _HEAD: Final = struct.Struct("=I")
-_PIECE: Final = 256 << 10
 _PACKET: Final = 4096
 _MOST_FDS: Final = 4
 
@@ -34,11 +33,13 @@ T = TypeVar("T")
 
 
 class Frames(Generic[T]):
-    """One end of the stream of frames; reads structs of type `T`. Frames leave in the order of `put` and `send`."""
+    """One end of the stream of frames; reads structs of type `T`, owns the socket.
+
+    Frames leave in the order of `put` and `send`.
+    """
 
     def __init__(self, sock: socket.socket, kind: Any) -> None:
-        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        self._out = Outgoing(self._stream.socket.fileno)
+        self._way = Way(sock.detach())
         self._decode = msgspec.json.Decoder(kind).decode
         self._encode = msgspec.json.Encoder().encode
         self._buffer = bytearray()
@@ -46,23 +47,22 @@ class Frames(Generic[T]):
     async def send(self, message: msgspec.Struct) -> None:
         """Send one frame, and wait until it is out. Raises LineError."""
         try:
-            await self._out.send(self._framed(message))
-        except (OSError, trio.ClosedResourceError):
+            await self._way.send_all(self._framed(message))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise LineError("the other end is gone") from None
 
     def put(self, message: msgspec.Struct) -> bool:
         """Send one frame as far as it goes at once; False when something waits for `flush`. Raises LineError."""
         try:
-            self._out.put(self._framed(message))
-        except OSError:
+            return self._way.put(self._framed(message))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise LineError("the other end is gone") from None
-        return self._out.is_empty
 
     async def flush(self) -> None:
         """Wait until all that was put is out. Raises LineError."""
         try:
-            await self._out.flush()
-        except (OSError, trio.ClosedResourceError):
+            await self._way.send_all(b"")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise LineError("the other end is gone") from None
 
     def _framed(self, message: msgspec.Struct) -> bytes:
@@ -91,7 +91,7 @@ class Frames(Generic[T]):
     async def _fill(self, size: int) -> bool:
         while len(self._buffer) < size:
             try:
-                data = await self._stream.receive_some(_PIECE)
+                data = await self._way.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return False
             if not data:
@@ -101,7 +101,7 @@ class Frames(Generic[T]):
 
     def close(self) -> None:
         """Close this end."""
-        self._stream.socket.close()
+        self._way.close()
 
 
 def send_packet(sock: socket.socket, message: msgspec.Struct, fds: tuple[int, ...] = ()) -> None:

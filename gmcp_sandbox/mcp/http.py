@@ -18,7 +18,7 @@ from trio.abc import Stream
 from gmcp_sandbox.mcp.ends import EndLost
 
 _HEAD_BYTES: Final = 32 << 10
-_PIECE: Final = 128 << 10
+_PIECE: Final = 64 << 10
 _IDLE_SECONDS: Final = 600.0
 _REQUEST_SECONDS: Final = 60.0
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -91,9 +91,7 @@ class Connection:
         """Give a whole answer. Raises EndLost."""
         fields = [("content-type", kind), ("content-length", str(len(body)))]
         fields += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        await self._say(h11.Response(status_code=status, headers=fields))
-        await self._say(h11.Data(data=body))
-        await self._say(h11.EndOfMessage())
+        await self._say(h11.Response(status_code=status, headers=fields), h11.Data(data=body), h11.EndOfMessage())
 
     async def refuse(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         """Give an answer after which the connection ends: the rest of the request is not read. Raises EndLost."""
@@ -143,9 +141,9 @@ class Connection:
                 raise EndLost from None
         return event
 
-    async def _say(self, event: Any) -> None:
+    async def _say(self, *events: Any) -> None:
         try:
-            data = self._http.send(event)
+            data = b"".join(self._http.send(event) or b"" for event in events)
             if data:
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError, h11.LocalProtocolError):

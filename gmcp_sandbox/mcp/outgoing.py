@@ -37,7 +37,7 @@ class Outgoing:
 
     async def send(self, data: bytes) -> None:
         """Send bytes, and wait until they are out. Raises OSError, trio.ClosedResourceError."""
-        if len(self._waiting) > _MOST_WAITING:
+        while len(self._waiting) > _MOST_WAITING:
             await self.flush()
         self.put(data)
         if self._waiting:

@@ -237,11 +237,11 @@ class _Worker:
     async def _heed(self, frame: FromWorker, nursery: trio.Nursery) -> None:
         if isinstance(frame, Ask):
             self._known(frame.at)
-            await self._places.acquire()
+            await self._place()
             nursery.start_soon(self._answer, frame)
         elif isinstance(frame, Want):
             self._known(frame.at)
-            await self._places.acquire()
+            await self._place()
             nursery.start_soon(self._open, frame)
         elif isinstance(frame, Begun):
             self._begin(frame)
@@ -257,6 +257,13 @@ class _Worker:
                 self._processes.release(ticket)
         elif isinstance(frame, Told):
             self._gateway._event(frame.name, server=frame.server[:64], what=frame.what[:500])
+
+    async def _place(self) -> None:
+        """Take a place among the questions; a turn of the loop is spent only where none is free."""
+        try:
+            self._places.acquire_nowait()
+        except trio.WouldBlock:
+            await self._places.acquire()
 
     def _known(self, at: At) -> None:
         if self._sessions.get(at.session) != at:

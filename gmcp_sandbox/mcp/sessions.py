@@ -15,6 +15,7 @@ from gmcp_sandbox.mcp.asking import Opened, Supervisor
 from gmcp_sandbox.mcp.conversation import Conversation
 from gmcp_sandbox.mcp.ends import End, Lines
 from gmcp_sandbox.mcp.line import Release, Server, Told
+from gmcp_sandbox.mcp.way import Way
 
 _SECONDS_TO_LEAVE: Final = 5.0
 Remote = Callable[[Server, Callable[[], Awaitable[Opened]], trio.Nursery], Awaitable[End]]
@@ -97,7 +98,8 @@ class _Pipes(Lines):
     """The pipes of a stdio server, given back in the end."""
 
     def __init__(self, supervisor: Supervisor, number: int, sink: int, source: int, longest: int) -> None:
-        super().__init__(trio.lowlevel.FdStream(source), trio.lowlevel.FdStream(sink), longest)
+        way = Way(source, sink)
+        super().__init__(way, way, longest)
         self._supervisor = supervisor
         self._number = number
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 import socket
 import traceback
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import trio
+from trio.abc import Stream
 
 from gmcp_sandbox.mcp.asking import Supervisor
 from gmcp_sandbox.mcp.endpoint import Endpoint, Refused, Rules
@@ -28,6 +29,7 @@ from gmcp_sandbox.mcp.line import FromSupervisor, Handed, Ready, Setup, Told
 from gmcp_sandbox.mcp.messages import failure
 from gmcp_sandbox.mcp.posts import HttpSession
 from gmcp_sandbox.mcp.sessions import NoRoom, Remote, Sessions
+from gmcp_sandbox.mcp.way import Way
 
 FRAMES_FD: Final = 3
 DOOR_FD: Final = 4
@@ -79,14 +81,9 @@ class Clients:
 
     def take(self, handed: Handed, fds: tuple[int, ...]) -> None:
         """Serve a connection; a socket, or pipes from and to a client."""
-        if len(fds) == 1:
-            sock = socket.socket(fileno=fds[0])
-            stream: Any = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        else:
-            stream = trio.StapledStream(trio.lowlevel.FdStream(fds[1]), trio.lowlevel.FdStream(fds[0]))
-        self._nursery.start_soon(self._serve, handed, stream)
+        self._nursery.start_soon(self._serve, handed, Way(*fds))
 
-    async def _serve(self, handed: Handed, stream: Any) -> None:
+    async def _serve(self, handed: Handed, stream: Stream) -> None:
         try:
             async with stream:
                 if self._count < MOST_CLIENTS:
@@ -102,7 +99,7 @@ class Clients:
         except Exception as fault:  # noqa: BLE001 - the documented boundary: what hostile bytes break is their own session
             self._bug(handed.server, fault)
 
-    async def _talk(self, handed: Handed, stream: Any) -> None:
+    async def _talk(self, handed: Handed, stream: Stream) -> None:
         if handed.kind == "lines":
             await self.converse(handed.server, stream)
         else:
@@ -136,7 +133,7 @@ class Clients:
         what = "".join(traceback.format_exception(fault))[-2000:]
         self._supervisor.say(Told("mcp_broken", name, f"a bug of ours: {what}"))
 
-    async def converse(self, name: str, stream: Any) -> None:
+    async def converse(self, name: str, stream: Stream) -> None:
         """Serve a client that speaks bare lines. Raises EndLost."""
         assert self._sessions is not None
         server = self._sessions.servers.get(name)

@@ -54,6 +54,10 @@ class Stdio:
         self._process.stdin.write(message + b"\n")
         self._process.stdin.flush()
 
+    def _say_all(self, numbers: range) -> None:
+        for number in numbers:
+            self._say(call(number))
+
     def _hear(self) -> bytes:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -68,7 +72,7 @@ class Stdio:
 
     def many(self, numbers: range) -> None:
         """Make calls at once."""
-        threading.Thread(target=lambda: [self._say(call(number)) for number in numbers]).start()
+        threading.Thread(target=self._say_all, args=(numbers,)).start()
         found = {json.loads(self._hear())["id"] for _ in numbers}
         if found != set(numbers):
             raise RuntimeError("wrong answers")
