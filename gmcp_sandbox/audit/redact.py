@@ -36,19 +36,28 @@ _TELLING_NAME = (
 )
 _CAMEL = "Token|Secret|Password|Passwd|ApiKey|AccessKey|PrivateKey|Credentials?|Authorization"
 _VALUE = r"""(?:"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"']+)"""
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END|\Z)", re.DOTALL), REDACTED),
-    (re.compile(r"(://)[^/\s@]+@"), rf"\1{REDACTED}@"),
+_PATTERNS: tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...] = (
+    (
+        re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END|\Z)", re.DOTALL),
+        REDACTED,
+        ("private key-----",),
+    ),
+    (re.compile(r"(://)[^/\s@]+@"), rf"\1{REDACTED}@", ("://",)),
     (
         re.compile(
             r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token|private-token)"
             r"""(["']?\s{0,4}[:=]\s{0,4})[^\r\n]+"""
         ),
         rf"\1\2{REDACTED}",
+        ("authorization", "cookie", "x-api-key", "x-auth-token", "private-token"),
     ),
-    (re.compile(rf"(?i)({_TELLING_NAME}[\w-]{{0,32}}[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}"), rf"\1{REDACTED}"),
-    (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    (re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"), REDACTED),
+    (
+        re.compile(rf"(?i)({_TELLING_NAME}[\w-]{{0,32}}[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}"),
+        rf"\1{REDACTED}",
+        ("pass", "pwd", "secret", "credential", "key", "token", "session", "signature"),
+    ),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{8,}"), rf"\1 {REDACTED}", ("bearer", "basic")),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"), REDACTED, ("eyj",)),
     (
         re.compile(
             r"\b(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}|sk-[\w-]{16,255}|"
@@ -56,13 +65,32 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
             r"pypi-[\w-]{16,255}|hf_[A-Za-z0-9]{20,255})"
         ),
         REDACTED,
+        (
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "sk-",
+            "xox",
+            "akia",
+            "asia",
+            "aiza",
+            "npm_",
+            "pypi-",
+            "hf_",
+        ),
     ),
 )
+"""What to look for, what takes its place, and of what texts have one part, in lower case, that have it at all."""
 _TELLING_OPTION = re.compile(rf"(?i)--?[\w-]{{0,32}}{_TELLING_NAME}[\w-]{{0,32}}")
 _TELLING_MEMBER = re.compile(
     rf"(?i)(?:[\w -]{{0,64}}[_ -])?{_TELLING_NAME}(?:[_ -][\w -]{{0,64}})?|[a-z0-9]{{0,64}}(?:{_CAMEL})"
 )
 _JSON_CHARS = 1 << 20
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _USER_OPTIONS = frozenset({"-u", "--user", "-U", "--proxy-user"})
 _WINDOW_EDGE = 512
 
@@ -75,8 +103,11 @@ def content_digest(content: bytes) -> str:
 def redact(text: str, limit: int = VALUE_CHARS) -> str:
     """Return the text without what looks like a credential, cut to about `limit` characters."""
     seen = text[: 2 * limit]
-    for pattern, replacement in _PATTERNS:
-        seen = pattern.sub(replacement, seen)
+    # Ignoring case, a pattern takes some letters beyond ASCII for others: such a text is looked at with all of them.
+    lower = seen.lower() if seen.isascii() else None
+    for pattern, replacement, parts in _PATTERNS:
+        if lower is None or any(map(lower.__contains__, parts)):
+            seen = pattern.sub(replacement, seen)
     if len(text) <= limit:
         return seen
     # A credential that the end of the window cuts in two may not look like one: leave the edge out.
@@ -95,7 +126,7 @@ def redact_json(text: str, limit: int = VALUE_CHARS) -> str:
     if not isinstance(value, dict | list):
         return redact(text, limit)
     try:
-        cleaned = json.dumps(_CleanedJson(4 * limit).of(value), ensure_ascii=False, separators=(",", ":"))
+        cleaned = _encode(_CleanedJson(4 * limit).of(value))
     except (ValueError, RecursionError):
         return redact(text, limit)
     # Longer than what was asked for, it loses its end; nothing in it is a credential any more.

@@ -33,7 +33,7 @@ def parse(text: bytes | str) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = _decode(text)
     except CanonicalError:
         raise
     except UnicodeDecodeError:
@@ -77,7 +77,7 @@ def canonical(value: Any) -> str:
     """
     check_size(value)
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _encode(value)
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise CanonicalError("half of a surrogate pair") from None
@@ -124,3 +124,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(_word: str) -> NoReturn:
     raise CanonicalError("NaN and Infinity are no JSON")
+
+
+# Made once: json.loads and json.dumps make one each time that they are told how.
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant).decode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmcp_sandbox.audit.redact import OBJECT_CHARS, VALUE_CHARS, WORDS_CHARS, redact, redact_json, redact_words, shorten
+from gmcp_sandbox.audit.redact import (
+    _PATTERNS,
+    OBJECT_CHARS,
+    VALUE_CHARS,
+    WORDS_CHARS,
+    redact,
+    redact_json,
+    redact_words,
+    shorten,
+)
 
 SECRET = "hunter2hunter2hunter2hunter2"
 
@@ -136,3 +145,30 @@ def test_what_is_no_json_or_too_long_is_redacted_as_text():
 )
 def test_any_json_has_a_form_for_records(value):
     assert len(redact_json(json.dumps(value), 64)) < 64 + 200
+
+
+_FRAGMENTS = st.sampled_from(
+    "password pwd= secret: Credential api_key=x API-KEY: access-token=abcdefgh session_id=1 Signature=aa token=zzzzzz "
+    "Authorization:·x Set-Cookie:·a=b x-api-key=1 private-token:x Bearer·abcdefghij BASIC·abcdefghij "
+    "https://ada:pw@example.com eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.sig ghp_aaaaaaaaaaaaaaaaaaaaaaaa "
+    "github_pat_aaaaaaaaaaaaaaaaaaaaaa glpat-aaaaaaaaaaaaaaaaaaaa sk-aaaaaaaaaaaaaaaaaaaa xoxb-aaaaaaaaaaaa "
+    "AKIAABCDEFGHIJKLMNOP AIzaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa npm_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
+    "pypi-aaaaaaaaaaaaaaaaaaaa hf_aaaaaaaaaaaaaaaaaaaaaaaa -----BEGIN·RSA·PRIVATE·KEY-----x -----END "
+    "plain words 1234 baſic·abcdefghij ſecret=hidden toKen=hidden".replace("·", "~").split()
+).map(lambda word: word.replace("~", " "))
+
+
+@given(st.lists(_FRAGMENTS | st.text(max_size=12), max_size=6).map(" ".join))
+def test_a_pattern_is_left_out_only_where_it_has_nothing_to_find(text):
+    seen = text
+    for pattern, replacement, _parts in _PATTERNS:
+        seen = pattern.sub(replacement, seen)
+    assert redact(text) == seen
+
+
+@given(_FRAGMENTS.map(str.swapcase) | _FRAGMENTS)
+def test_that_holds_for_each_by_itself(text):
+    seen = text
+    for pattern, replacement, _parts in _PATTERNS:
+        seen = pattern.sub(replacement, seen)
+    assert redact(text) == seen

@@ -85,4 +85,3 @@ async def test_a_reader_can_be_cancelled_and_loses_nothing():
             await theirs.receive_some()
         ours.put(b"x")
         assert await theirs.receive_some() == b"x"
-
