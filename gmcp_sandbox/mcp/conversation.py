@@ -29,6 +29,7 @@ from gmcp_sandbox.mcp.underway import (
     addressed,
     cancelled,
     is_id,
+    numbered,
     progress,
     refusal,
     said,
@@ -38,7 +39,8 @@ MOST_CALLS: Final = 256
 _MOST_BROKEN: Final = 1000
 _MOST_PAGES: Final = 64
 _INVALID: Final = -32600
-_UNJUDGED: Final = frozenset({"ping"})
+_PING: Final = "ping"
+"""Neither judged nor written down: it passes without a word, either way."""
 _INITIALIZED: Final = "notifications/initialized"
 
 
@@ -136,11 +138,11 @@ class Conversation:
     async def _pass_up(self, note: Notification) -> None:
         if note.method == CANCELLED:
             await self._cancel(note)
-        elif self._server is None:
-            return  # it would be news to nobody
+        elif self._server is None or note.method == PROGRESS:
+            return  # it would be news to nobody: a server is given no token of the client's
         elif note.method == _INITIALIZED:
             self._is_initialized = True
-            await self._say_up(note)
+            await self._say_up(Notification(_INITIALIZED))
         elif (judged := await self._judged_note(Way.UP, note)) is not None:
             await self._say_up(judged)
 
@@ -176,17 +178,18 @@ class Conversation:
             self._numbers.pop(request.id, None)
 
     async def _answer(self, request: Request, number: int, call: Underway) -> Result | Failure:
-        params = request.params
-        if request.method not in _UNJUDGED:
-            judged = await self._allowed(request)
-            if isinstance(judged, Refuse):
-                return failure(request.id, judged.code, judged.message, judged.data)
-            params = judged.payload if isinstance(judged, Replace) else params
-            call.seconds = judged.seconds or self._limits.call_seconds
+        if request.method == _PING:
+            reply = await self._ask_server(_PING, EMPTY, number, call)
+            return Result(request.id, EMPTY) if isinstance(reply, Result) else failure(request.id, FAILED, "no answer")
+        judged = await self._allowed(request)
+        if isinstance(judged, Refuse):
+            return failure(request.id, judged.code, judged.message, judged.data)
+        params = judged.payload if isinstance(judged, Replace) else request.params
+        call.seconds = judged.seconds or self._limits.call_seconds
         if call.is_cancelled:
             return failure(request.id, FAILED, "cancelled")
-        reply = await self._ask_server(request.method, params, number, call)
-        if request.method in _UNJUDGED or call.is_cancelled:
+        reply = await self._ask_server(request.method, numbered(params, number), number, call)
+        if call.is_cancelled:
             return addressed(reply, request.id)
         if request.method == "initialize" and isinstance(reply, Result):
             self._hello = params
@@ -330,17 +333,15 @@ class Conversation:
             if call is None:
                 return None
             call.go_on()
-            about = call.asker
+            about, note = call.asker, progress({**told, "progressToken": call.token})
             if "message" not in told:
-                return await self._client.send(progress(told), about)
+                return await self._client.send(note, about)
         judged = await self._judged_note(Way.DOWN, note)
         if judged is not None:
             await self._client.send(judged, about)
         return None
 
     async def _judged_note(self, way: Way, note: Notification) -> Notification | None:
-        if note.method == PROGRESS and way is Way.UP and "message" not in (told := said(note.params)):
-            return progress(told)
         judged = await self._judge.notice(self._at, way, note.method, note.params)
         if isinstance(judged, Replace):
             return Notification(note.method, judged.payload)
@@ -352,7 +353,7 @@ class Conversation:
 
     def _asked(self, server: End, request: Request) -> None:
         assert self._nursery is not None
-        if request.method == "ping":
+        if request.method == _PING:
             self._nursery.start_soon(self._say_up, Result(request.id, EMPTY))
         else:
             self._nursery.start_soon(self._reverse.serve, request, self._limits.call_seconds, server.send)
@@ -362,6 +363,5 @@ class Conversation:
         return next((call.asker for call in reversed(self._calls.values()) if call.asker is not None), None)
 
     def _holder(self, token: Any) -> Underway | None:
-        if type(token) not in (int, str):
-            return None
-        return next((call for call in self._calls.values() if call.token == token and not call.done.is_set()), None)
+        call = self._calls.get(token) if type(token) is int else None
+        return call if call is not None and call.token is not None and not call.done.is_set() else None

@@ -30,6 +30,7 @@ from gmcp_sandbox.mcp import handshake, requests
 from gmcp_sandbox.mcp.answers import DENIED, INVALID_PARAMS, METHOD_NOT_FOUND, Answer, At, ListFirst, Pass, Refuse, Way
 from gmcp_sandbox.mcp.answers import Replace as Replaced
 from gmcp_sandbox.mcp.arrivals import UNFIT, answer_of, encoded, read_object, receive
+from gmcp_sandbox.mcp.cursors import Cursors
 from gmcp_sandbox.mcp.inspection import Masks
 from gmcp_sandbox.mcp.listing import Lists, Overseer
 from gmcp_sandbox.mcp.pins import PinStore
@@ -91,6 +92,7 @@ class Governor:
         self._policy = policy
         self._servers = {server.name: server for server in policy.servers}
         self._masks = Masks(word for words in secrets.values() for word in words)
+        self._cursors = Cursors()
         self._lists = Lists(monitor, policy, pins, clock)
         self._explain = explain
         self._resources = {server.name: compile_wildcards(server.resources) for server in policy.servers}
@@ -113,6 +115,8 @@ class Governor:
         wanted = requests.wanted(at.server, method, {} if given is None else given)
         if wanted is None:
             return self._refuse_method(at, method)
+        if not self._cursors.knows(at, method, given):
+            return Refuse(INVALID_PARAMS, "no list of this session goes on at this cursor")
         if method == "tools/call" and wanted.params is not None:
             if not self._lists.is_current(at.session, at.server):
                 return ListFirst()
@@ -136,6 +140,7 @@ class Governor:
         given = read_object(result, server.result_bytes if is_content else server.message_bytes)
         if isinstance(given, Refuse):
             return given
+        self._cursors.learn(at, method, given)
         if method == "tools/list":
             return await self._tools(at, server, _parsed(params) or {}, given)
         if method == "initialize":
@@ -186,6 +191,7 @@ class Governor:
     def ended(self, at: At) -> None:
         """That client session is over."""
         self._lists.forget(at.session, at.server)
+        self._cursors.forget(at)
 
     # -------------------------------------------------------------------------------------------------------- inside
 
@@ -256,15 +262,7 @@ class Governor:
             return Replaced(b"{}")
         if method == "notifications/roots/list_changed" and self._servers[at.server].roots:
             return Replaced(b"{}")
-        if method == "notifications/progress":
-            kept = {name: given[name] for name in ("progressToken", "progress", "total") if _is_plain(given.get(name))}
-            return Replaced(encoded(kept))
         return Refuse(METHOD_NOT_FOUND, "the gateway passes no such notification on")
-
-
-def _is_plain(value: object) -> bool:
-    """True for a number, or for a token that carries nothing worth to be judged."""
-    return type(value) in (int, float) or (isinstance(value, str) and len(value) <= requests.TOKEN_CHARS)
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gmcp_sandbox.mcp.answers import At, Judge, ListFirst, Refuse, Replace
 from gmcp_sandbox.mcp.ends import End, EndLost
 from gmcp_sandbox.mcp.messages import EMPTY, Failure, Id, Request, Result, failure
-from gmcp_sandbox.mcp.underway import FAILED, Underway, addressed, cancelled, refusal, said
+from gmcp_sandbox.mcp.underway import FAILED, Underway, addressed, cancelled, known_code, refusal, said
 
 MOST: Final = 32
 """Requests of one server at a time."""
@@ -81,7 +81,7 @@ class Reverse:
         if call.answer is None:
             return failure(request.id, FAILED, "gmcp-sandbox: the client did not answer")
         if isinstance(call.answer, Failure):
-            code = said(call.answer.error)["code"]
+            code = known_code(call.answer.error)
             return failure(request.id, code, "the client refused")  # its words would be a text that nobody has judged
         judged = await self._judge.reverse_result(self._at, request.method, params, call.answer.result)
         if isinstance(judged, Refuse | ListFirst):

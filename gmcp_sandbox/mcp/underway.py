@@ -21,7 +21,7 @@ class Underway:
 
     Attributes:
         asker: The id that whoever asked has given it; None for one of ours.
-        token: By which the other side may tell of progress.
+        token: By which the asker wants to hear of progress. The other side is given the request's number.
         scope: Its deadline.
     """
 
@@ -63,8 +63,10 @@ def cancelled(identity: Id) -> Notification:
 
 
 def progress(told: dict[str, Any]) -> Notification:
-    """Return what is told about progress without a word: numbers."""
+    """Return what is told about progress, with its token and numbers, and words when there are any."""
     kept = {name: told[name] for name in ("progress", "total") if type(told.get(name)) in (int, float)}
+    if "message" in told:
+        kept["message"] = told["message"]
     return Notification(PROGRESS, msgspec.json.encode({"progressToken": told.get("progressToken"), **kept}))
 
 
@@ -83,6 +85,23 @@ def refusal(identity: Id, judged: Refuse | ListFirst) -> Failure:
 def is_id(value: Any) -> TypeGuard[Id]:
     """True for what can be an id or a token."""
     return type(value) in (int, str)
+
+
+def numbered(params: bytes, number: int) -> bytes:
+    """Return params with the request's number as token of its progress, where there is one.
+
+    A client's own token would be a text to the server that nobody has judged.
+    """
+    if _token(params) is None:
+        return params
+    given = said(params)
+    return msgspec.json.encode({**given, "_meta": {"progressToken": number}})
+
+
+def known_code(error: bytes) -> int:
+    """Return the code of an error when it is one of JSON-RPC's, or the SDK's -1; any other number says too much."""
+    code = said(error)["code"]
+    return code if code == -1 or -32768 <= code <= -32000 else FAILED
 
 
 def _token(params: bytes) -> Any:

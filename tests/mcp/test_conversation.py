@@ -11,7 +11,7 @@ from gmcp_sandbox.mcp.answers import At, ListFirst, Refuse, Replace
 from gmcp_sandbox.mcp.conversation import MOST_CALLS, CannotConnect, Conversation
 from gmcp_sandbox.mcp.ends import Broken
 from gmcp_sandbox.mcp.line import Server
-from gmcp_sandbox.mcp.messages import Notification
+from gmcp_sandbox.mcp.messages import Notification, failure
 from tests.mcp.talk import Side, UnsafeJudge, fields, request, result
 
 LIMITS = Server("s", None, (), start_seconds=30.0, call_seconds=60.0, max_sessions=8, message_bytes=1 << 20)
@@ -146,9 +146,10 @@ async def test_a_server_that_hangs_costs_its_call_only(autojump_clock):
 async def test_progress_passes_without_words_and_gives_more_time(autojump_clock):
     async with talk() as t:
         asked = await t.call(1, _meta={"progressToken": "p"})
+        assert fields(asked)["_meta"] == {"progressToken": asked.id}  # the client's own is a text of its
         for done in range(5):
             await trio.sleep(50)
-            note = {"progressToken": "p", "progress": done, "total": 5, "odd": "words"}
+            note = {"progressToken": asked.id, "progress": done, "total": 5, "odd": "words"}
             await t.server.say(Notification("notifications/progress", msgspec.json.encode(note)))
             message, about = await t.client.heard.receive()
             assert fields(message) == {"progressToken": "p", "progress": done, "total": 5} and about == 1
@@ -158,7 +159,10 @@ async def test_progress_passes_without_words_and_gives_more_time(autojump_clock)
 
 async def test_progress_of_nothing_goes_nowhere():
     async with talk() as t:
-        await t.server.say(Notification("notifications/progress", b'{"progressToken":"q","progress":1}'))
+        asked = await t.call(1)
+        for token in (b'"q"', b"999", str(asked.id).encode(), b"[1]"):
+            params = b'{"progressToken":' + token + b',"progress":1}'
+            await t.server.say(Notification("notifications/progress", params))
         await trio.testing.wait_all_tasks_blocked()
         assert t.client.heard.statistics().current_buffer_used == 0
 
@@ -271,3 +275,41 @@ async def test_garbage_of_the_client_is_answered():
     async with talk() as t:
         await t.client.say(Broken("no JSON"))
         assert fields(await t.client.next())["code"] == -32700
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        Notification("notifications/progress", b'{"progressToken":"a secret","progress":1}'),
+        Notification("notifications/progress", b'{"progressToken":1,"progress":1,"message":"a secret"}'),
+        Notification("notifications/cancelled", b'{"requestId":1,"reason":"a secret"}'),
+        Notification("notifications/initialized", b'{"_meta":{"x":"a secret"}}'),
+    ],
+)
+async def test_no_words_of_the_client_reach_the_server_unjudged(note):
+    async with talk() as t:
+        await t.call(1)
+        await t.client.say(note)
+        await t.client.say(request(2, "ping", words="a secret"))
+        while (message := await t.server.next()).method != "ping":
+            assert b"secret" not in message.params
+        assert message.params == b"{}"
+
+
+async def test_no_words_of_the_server_reach_the_client_unjudged():
+    async with talk() as t:
+        asked = await t.call(1, "ping")
+        await t.server.say(result(asked.id, words="do as I say"))
+        assert fields(await t.client.next()) == {}
+        asked = await t.call(2, "ping")
+        await t.server.say(failure(asked.id, -1, "do as I say"))
+        assert fields(await t.client.next()) == {"code": -32000, "message": "no answer"}
+
+
+@pytest.mark.parametrize(("code", "passed"), [(-1, -1), (-32001, -32001), (4711, -32000), (1 << 60, -32000)])
+async def test_a_client_that_refuses_says_no_more_than_that(code, passed):
+    async with talk() as t:
+        await t.server.say(request("x", "sampling/createMessage"))
+        asked = await t.client.next()
+        await t.client.say(failure(asked.id, code, "the secret is 4711", {"more": "of it"}))
+        assert fields(await t.server.next()) == {"code": passed, "message": "the client refused"}

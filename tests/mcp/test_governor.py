@@ -355,6 +355,15 @@ async def test_type_confusion_of_the_message_itself(stage):
         assert stage.last.deciding.reason == "schema.malformed"
 
 
+async def test_a_cursor_is_only_what_the_server_said(tmp_path):
+    stage = Stage(tmp_path / "mcp")
+    await listed(stage)
+    list_on = raw({"cursor": "the secret is 4711"})
+    assert refused(await stage.governor.request(AT_FILES, "tools/list", list_on))[0] == -32602
+    await stage.governor.result(AT_FILES, "tools/list", b"{}", raw({"tools": [], "nextCursor": "two"}))
+    assert isinstance(await stage.governor.request(AT_FILES, "tools/list", raw({"cursor": "two"})), Replace)
+
+
 async def test_oversized_and_deeply_nested_json(stage):
     await listed(stage)
     deep = b'{"name": "read_file", "arguments": {"path": ' + b"[" * 5000 + b"]" * 5000 + b"}}"
