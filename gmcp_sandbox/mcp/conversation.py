@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import trio
 
+from gmcp_sandbox.mcp.allowance import Allowance
 from gmcp_sandbox.mcp.answers import At, Judge, ListFirst, Pass, Refuse, Replace, Way
 from gmcp_sandbox.mcp.ends import Broken, End, EndLost
 from gmcp_sandbox.mcp.messages import EMPTY, Failure, Id, Message, Notification, Request, Result, failure
@@ -41,6 +42,7 @@ _MOST_PAGES: Final = 64
 _INVALID: Final = -32600
 _PING: Final = "ping"
 """Neither judged nor written down: it passes without a word, either way."""
+_TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 _INITIALIZED: Final = "notifications/initialized"
 
 
@@ -93,6 +95,7 @@ class Conversation:
         self._numbers: dict[Id, int] = {}
         self._reverse = Reverse(at, client, judge, self._about, self._next)
         self._broken = 0
+        self._allowance = Allowance()
         self._nursery: trio.Nursery | None = None
 
     @property
@@ -327,6 +330,10 @@ class Conversation:
         about = self._about()
         if note.method == CANCELLED:
             return await self._reverse.cancel(note.params)
+        if note.method != _TOOLS_CHANGED and not self._allowance.take():
+            if self._allowance.dropped == 1:
+                self._told("mcp_broken", "it floods with notifications: some are dropped")
+            return None
         if note.method == PROGRESS:
             told = said(note.params)
             call = self._holder(told.get("progressToken"))

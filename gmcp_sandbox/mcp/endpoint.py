@@ -26,7 +26,16 @@ from trio.abc import Stream
 from gmcp_sandbox.mcp.ends import EndLost
 from gmcp_sandbox.mcp.http import Asked, Connection, TooLong
 from gmcp_sandbox.mcp.line import Server
-from gmcp_sandbox.mcp.messages import Failure, MessageError, Request, Result, failure, read_message, write_message
+from gmcp_sandbox.mcp.messages import (
+    Failure,
+    Message,
+    MessageError,
+    Request,
+    Result,
+    failure,
+    read_message,
+    write_message,
+)
 from gmcp_sandbox.mcp.posts import HttpSession, Outlet
 from gmcp_sandbox.mcp.underway import FAILED
 
@@ -40,6 +49,7 @@ _EVENTS: Final = "text/event-stream"
 _SHORT: Final = 10.0
 """Seconds after which an answer begins, so that its client knows that it was heard."""
 _ALIVE: Final = 15.0
+_NO_SESSION: Final = "there is no such session, or none any more"
 _COMMENT: Final = b": still here\r\n\r\n"
 
 
@@ -150,8 +160,8 @@ class Endpoint:
         if name is None:
             raise Refused(400, "no session: say initialize first, then name it in Mcp-Session-Id")
         session = self._sessions.get((server.name, name))
-        if session is None or session.is_over.is_set():
-            raise Refused(404, "there is no such session, or none any more")
+        if session is None or session.is_closed:
+            raise Refused(404, _NO_SESSION)
         return session
 
     # ----------------------------------------------------------------------------------------------------------- POST
@@ -169,13 +179,13 @@ class Endpoint:
             return
         session = self._session(asked, server)
         if not isinstance(message, Request):
-            await session.put(message)
+            await _put(session, message)
             await connection.answer(202, b"", _JSON)
             return
         outlet = session.expect(message.id)
         if outlet is None:
             raise Refused(400, "this id is in use")
-        await session.put(message)
+        await _put(session, message)
         await self._reply(connection, session, outlet)
 
     async def _greet(self, connection: Connection, server: Server, hello: Request) -> None:
@@ -237,6 +247,13 @@ class Endpoint:
             await connection.finish()
         finally:
             session.leave(outlet)
+
+
+async def _put(session: HttpSession, message: Message) -> None:
+    try:
+        await session.put(message)
+    except EndLost:  # it ended while the message came
+        raise Refused(404, _NO_SESSION) from None
 
 
 async def _pass_on(connection: Connection, outlet: Outlet) -> None:

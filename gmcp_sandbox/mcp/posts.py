@@ -61,6 +61,7 @@ class HttpSession:
     def __init__(self) -> None:
         self.id = secrets.token_urlsafe(24)
         self.is_over = trio.Event()
+        self.is_closed = False
         self._inbox, self._received = trio.open_memory_channel[Message](_INBOX)
         self._outlets: dict[Id, Outlet] = {}
         self._standing: Outlet | None = None
@@ -98,7 +99,8 @@ class HttpSession:
             raise EndLost from None
 
     def close(self) -> None:
-        """End the session; its conversation ends with it."""
+        """End the session; nothing is taken any more, and its conversation ends with it."""
+        self.is_closed = True
         self._inbox.close()
 
     # ------------------------------------------------------------------------------------------------------ as an end
@@ -131,6 +133,7 @@ class HttpSession:
 
     async def aclose(self) -> None:
         """The conversation has ended."""
+        self.is_closed = True
         self.is_over.set()
         self._inbox.close()
         self._received.close()

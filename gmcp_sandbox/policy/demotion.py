@@ -1,8 +1,8 @@
 """Signals that cost an agent trust: denials, and hits of patterns that tell of injected instructions.
 
-Looking for what the view does not show is no denial here: programs search for files all the time. Calls follow each
-other by their numbers, so that an allowed call costs nothing: denials are in a row when no call that was allowed came
-between them.
+Looking for what the view does not show is no denial here: programs search for files all the time. Nor is what an MCP
+server asks for or says by itself: the agent would pay for what a stranger does. Calls follow each other by their
+numbers, so that an allowed call costs nothing: denials are in a row when no call that was allowed came between them.
 
 Leaves to others: lowering the tier, and the record of it (the monitor).
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gmcp_sandbox.calls.arguments import McpElicit, McpLog, McpRoots, McpSample
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.labels import OUTSIDE
 from gmcp_sandbox.policy.counters import Sum
@@ -42,7 +43,7 @@ class Signals:
         """Take note of a denied call; return the demotion that is due."""
         is_next = call.seq <= self._last + 1
         self._last = max(self._last, call.seq)
-        if call.label.rank >= OUTSIDE.rank:
+        if call.label.rank >= OUTSIDE.rank or _is_of_a_server(call):
             self._row = self._row if is_next else 0
             return None
         self._row = self._row + 1 if is_next else 1
@@ -65,3 +66,10 @@ class Signals:
     def _counted(self, one: Demotion, at_ns: int) -> int:
         self._sums[one].add(1, at_ns)
         return self._sums[one].value(at_ns)
+
+
+def _is_of_a_server(call: ToolCall) -> bool:
+    args = call.args
+    if isinstance(args, McpSample | McpElicit | McpRoots):
+        return args.stage == "request"
+    return isinstance(args, McpLog) and args.op == "message"

@@ -119,6 +119,7 @@ async def test_a_session_begins_with_initialize_and_ends_with_delete():
         note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         assert (await w.ask(message=note, mcp_session_id=name)).status == 202
         assert (await w.ask("DELETE", mcp_session_id=name)).status == 200
+        assert (await w.ask(message=note, mcp_session_id=name)).status == 404
         await trio.testing.wait_all_tasks_blocked()
         assert (await w.ask(message=note, mcp_session_id=name)).status == 404
 

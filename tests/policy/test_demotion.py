@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from gmcp_sandbox.calls.arguments import McpElicit, McpLog, McpRoots, McpSample
 from gmcp_sandbox.calls.labels import OUTSIDE
 from gmcp_sandbox.policy.demotion import Signals
 from gmcp_sandbox.policy.profile import Demotion, Tier
@@ -51,3 +53,22 @@ def test_of_several_that_are_due_the_deepest_fall_counts():
 def test_without_demotions_nothing_is_due():
     signals = Signals([])
     assert signals.denied(asked(1)) is None and signals.hit(asked(2)) is None
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        McpLog("files", "message", "{}"),
+        McpSample("files", "request", "{}"),
+        McpElicit("files", "request", "{}"),
+        McpRoots("files", "request", "{}"),
+    ],
+)
+def test_an_agent_does_not_pay_for_what_a_server_says_by_itself(args):
+    signals = Signals([ROW, MANY])
+    assert not any(falls(signals, *(msgspec.structs.replace(asked(seq), args=args) for seq in range(1, 50))))
+
+
+def test_it_pays_for_its_own_answers_to_a_server():
+    mine = [msgspec.structs.replace(asked(seq), args=McpSample("files", "reply", "{}")) for seq in (1, 2, 3)]
+    assert falls(Signals([ROW]), *mine) == [False, False, True]
