@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, NamedTuple
 
+from gmcp_sandbox.cli.help import TOPICS, text_of
+
 if TYPE_CHECKING:
     from gmcp_sandbox.cli.main import Subparsers
 
@@ -65,7 +67,8 @@ def places() -> list[Place]:
 def _walk(path: tuple[str, ...], parser: argparse.ArgumentParser, found: list[Place]) -> None:
     children = _children(parser)
     helps = _helps(parser)
-    found.append(Place(path, tuple((name, helps.get(name, "")) for name in children), _options(parser)))
+    words = (*((name, helps.get(name, "")) for name in children), *_values(path, parser))
+    found.append(Place(path, words, _options(parser)))
     for name, child in children.items():
         _walk((*path, name), child, found)
 
@@ -75,6 +78,18 @@ def _children(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
     return {}
+
+
+def _values(path: tuple[str, ...], parser: argparse.ArgumentParser) -> tuple[tuple[str, str], ...]:
+    """Return the words that may stand for an argument, where they are few and known."""
+    if path == ("help",):
+        return tuple((topic, text_of(topic).partition("\n")[0]) for topic in TOPICS)
+    return tuple(
+        (str(value), "")
+        for action in parser._actions
+        if not action.option_strings and not isinstance(action, argparse._SubParsersAction)
+        for value in action.choices or ()
+    )
 
 
 def _helps(parser: argparse.ArgumentParser) -> dict[str, str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import trio
@@ -26,10 +26,17 @@ from gmcp_sandbox.policy.labelling import Labeller
 from gmcp_sandbox.policy.netreload import in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gmcp_sandbox.audit.encode import JSON
-    from gmcp_sandbox.cli.assembly import Assembled
+    from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.explanations import Notices
     from gmcp_sandbox.cli.prepared import Preparation
+    from gmcp_sandbox.fs.core import Core
+    from gmcp_sandbox.monitor.approvals import Approvals
+    from gmcp_sandbox.monitor.monitor import Monitor
+    from gmcp_sandbox.net.service import Network
+    from gmcp_sandbox.pipeline.pipeline import Pipeline
     from gmcp_sandbox.policy.profile import Profile
 
 LOOK_SECONDS = 0.5
@@ -52,10 +59,27 @@ _WAITS = (
 """What an agent that runs was started with."""
 
 
+class Parts(Protocol):
+    """What of a session takes a new profile; one without an agent has neither files nor a network."""
+
+    @property
+    def audit(self) -> AuditWriter: ...
+    @property
+    def monitor(self) -> Monitor: ...
+    @property
+    def approvals(self) -> Approvals: ...
+    @property
+    def pipeline_of(self) -> Callable[[Profile], Pipeline]: ...
+    @property
+    def filesystem(self) -> Core | None: ...
+    @property
+    def network(self) -> Network | None: ...
+
+
 class Reloading:
     """The profile of one session, as its files have it."""
 
-    def __init__(self, prepared: Preparation, assembled: Assembled, notices: Notices) -> None:
+    def __init__(self, prepared: Preparation, assembled: Parts, notices: Notices) -> None:
         self.profile = prepared.profile
         self._prepared = prepared
         self._assembled = assembled
@@ -120,7 +144,8 @@ class Reloading:
         fields: dict[str, JSON] = {"old": old.digest, "new": new.digest, "waits": waits}
         assembled.audit.event("reload", profile=new.name, **fields)
         # From here on nothing waits: no call is answered between two of these lines.
-        assembled.filesystem.relabel(Labeller(view.mounts, (*new.path_rules, *view.path_rules), view.symlinks))
+        if assembled.filesystem is not None:
+            assembled.filesystem.relabel(Labeller(view.mounts, (*new.path_rules, *view.path_rules), view.symlinks))
         assembled.approvals.replace_grants(new.approvals.grants)
         if assembled.network is not None and net is not None:
             assembled.network.adopt(net)

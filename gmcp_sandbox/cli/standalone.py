@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import trio
@@ -23,6 +23,7 @@ from gmcp_sandbox.cli.assembly import approvals_of, open_log
 from gmcp_sandbox.cli.controlled import Controlled
 from gmcp_sandbox.cli.mcpwiring import Callers, build_gateway, start_starter
 from gmcp_sandbox.cli.questions import open_control, serve_control
+from gmcp_sandbox.cli.reloading import Reloading
 from gmcp_sandbox.cli.supervisor import close_log, describe
 from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.mcp.line import Handed
@@ -35,10 +36,14 @@ from gmcp_sandbox.pipeline.pipeline import Pipeline
 from gmcp_sandbox.policy.state import SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gmcp_sandbox.audit.writer import AuditWriter
     from gmcp_sandbox.cli.prepared import Preparation
     from gmcp_sandbox.mcp.service import Gateway
+    from gmcp_sandbox.monitor.approvals import Approvals
     from gmcp_sandbox.monitor.statedir import SessionDir
+    from gmcp_sandbox.policy.profile import Profile
     from gmcp_sandbox.probe.gate import Gate
 
 _PIECE: Final = 1 << 16
@@ -58,6 +63,23 @@ class Entrance(msgspec.Struct, frozen=True):
     server: str | None = None
     port: int = 0
     token: str | None = None
+
+
+class _Parts(NamedTuple):
+    """What takes a new profile; see `reloading.Parts`."""
+
+    audit: AuditWriter
+    monitor: Monitor
+    approvals: Approvals
+    pipeline_of: Callable[[Profile], Pipeline]
+    filesystem: None = None
+    network: None = None
+
+
+class _Notices:
+    def offer(self, kind: str, **fields: object) -> bool:
+        _warn(str(fields.get("text", kind)))
+        return True
 
 
 def serve(prepared: Preparation, entrance: Entrance) -> Ending:
@@ -125,11 +147,15 @@ class _Standalone:
         listener = None if entrance.server is not None else _listener(entrance.port)
         callers = Callers() if listener is None else _callers(listener, entrance)
         gateway = build_gateway(profile, starter, self._monitor, audit, (self._prepared.agent, callers))
-        controlled = Controlled(self._prepared, audit, self._monitor.state, end=self._session.end)
+        parts = _Parts(audit, self._monitor, self._approvals, lambda profile: Pipeline(profile, self._gate))
+        reloading = Reloading(self._prepared, parts, _Notices())
+        state = self._monitor.state
+        controlled = Controlled(self._prepared, audit, state, end=self._session.end, reloading=reloading)
         services: list[Service] = [
             gateway.run,
             self._obey_signals,
             self._watch_monitor,
+            reloading.watch,
             lambda: sync_in_groups(audit.sync, lambda: audit.dirty),
             lambda: sign_in_groups(audit.warm, audit.checkpoint),
             self._retire_logs,

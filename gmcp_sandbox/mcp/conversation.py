@@ -189,7 +189,7 @@ class Conversation:
             return failure(request.id, judged.code, judged.message, judged.data)
         params = judged.payload if isinstance(judged, Replace) else request.params
         call.seconds = judged.seconds or self._limits.call_seconds
-        if call.is_cancelled:
+        if call.done.is_set():  # nobody wants it any more
             return failure(request.id, FAILED, "cancelled")
         reply = await self._ask_server(request.method, numbered(params, number), number, call)
         if call.is_cancelled:

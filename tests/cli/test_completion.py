@@ -104,3 +104,9 @@ def test_the_script_is_one_that_the_shell_reads(shell, make, tmp_path):
 def test_the_command_prints_it(shell, capsys):
     assert main(["completion", shell]) == 0
     assert "gmcp-sandbox" in capsys.readouterr().out
+
+
+def test_topics_of_help_and_shells_of_completion_are_completed():
+    found = {place.path: dict(place.commands) for place in places()}
+    assert found["help",].keys() >= {"start", "servers", "rules"}
+    assert found["completion",].keys() == {"bash", "zsh", "fish"}

@@ -190,3 +190,29 @@ def test_serve_is_the_same_gateway_for_a_client_outside(plain):
     assert found["hidden"]["error"] == -32001
     assert found["after crash"]["text"] == "9"
     assert plain.command("audit", "verify").code == 0
+
+
+def test_serve_takes_a_changed_profile_while_it_runs(plain):
+    profile = profile_of(plain)
+    serve = plain._as_user(plain.gmcp("mcp", "serve", "-p", profile))
+    environment = plain.environment({"OPERATOR_KEY": "sesame-open-4711"})
+    with subprocess.Popen(serve, cwd=plain.workspace, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            place = next(line for line in process.stderr if "configuration for clients" in line).split()[-1]
+            entry = json.loads(Path(place).read_text())["mcpServers"]["all"]
+            headers = {"authorization": entry["headers"]["Authorization"]}
+            hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}}
+            hello["params"] |= {"capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+            headers["mcp-session-id"] = str(post(entry["url"], hello, **headers)[2])
+            arguments = {"name": "add", "arguments": {"a": 2, "b": 3}}
+            call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": arguments}
+            assert "result" in post(entry["url"], call, **headers)[1]
+            rule = '[[rules]]\nid = "no-more"\ntext = "Nothing is added."\neffect = "deny"\ntools = ["mcp.call"]\n'
+            with open(profile, "a") as file:
+                file.write(rule)
+            assert "was read again" in next(line for line in process.stderr if "gmcp-sandbox:" in line)
+            assert post(entry["url"], call, **headers)[1]["error"]["code"] == -32001
+        finally:
+            process.terminate()
+            process.stderr.read()
+            process.wait(SECONDS)

@@ -86,7 +86,8 @@ def guards(line):
         async def allow(*_words):
             return Pass()
 
-        Governor.request = Governor.result = Governor._mediate = allow
+        for name in ("request", "result", "_mediate"):
+            setattr(Governor, name, allow)
         found["patched"] = True
     except ImportError:
         found["patched"] = False
@@ -139,7 +140,7 @@ def sessions():
     if sys.argv[1:]:
         port, session, token = sys.argv[1:]
         found["session of another gateway"] = post("/hostile", LIST, session)[0]
-        reached = []
+        reached: list = []
         for host in ("127.0.0.1", "host.gmcp.internal"):
             try:
                 other = http.client.HTTPConnection(host, int(port), timeout=5)
