@@ -153,6 +153,8 @@ def sessions():
 
 def words(line):
     number = line.begin("tools/call", {"name": "hang", "arguments": {}, "_meta": {"progressToken": "token-4711"}})
+    while '"hang"' not in line.call("heard")["result"]["content"][0]["text"]:
+        pass  # cancelled before it is passed on, it would never come there
     line.tell("notifications/cancelled", {"requestId": number, "reason": "reason-4711"})
     line.tell("notifications/progress", {"progressToken": "other-4711", "progress": 1, "message": "progress-4711"})
     line.tell("notifications/initialized", {"_meta": {"x": "initialized-4711"}})
