@@ -94,7 +94,7 @@ def test_a_second_tail_reads_the_same_and_a_killed_session_is_said(sandbox):
         with tailing(sandbox, "--all", "--json", "--from-start") as second:
             assert second.line()["kind"] == "genesis"
             assert second.until(reads("one.txt"))["session"] == running.log.name
-            running.kill_all()
+            running.supervisor.kill()  # whoever dies before it, it would seal the log
             running.end()
             said = second.process.stderr.readline().decode()
     assert said == f"session {running.log.name}: ended without a seal\n"
