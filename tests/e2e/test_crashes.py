@@ -18,7 +18,7 @@ from tests.e2e.harness import AGENTS, Hung, Process, descendants, namespaces_in_
 
 KILLS = int(os.environ.get("GMCP_KILLS", "12"))
 WITHIN = 5.0
-"""Seconds in which everything must be gone. The product promises one, which a busy machine cannot hold; tests print it."""
+"""Seconds until all must be gone. The product promises one, which a busy machine cannot hold; the tests print it."""
 
 
 def _mounts() -> str:
