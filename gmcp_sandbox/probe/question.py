@@ -7,6 +7,7 @@ should be: what has another type is taken as text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,14 @@ import msgspec
 
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.policy.network import SERVICE_HOST
 
 INCOMING = "incoming"
 """Pseudo tool: text that comes in, judged for instructions that are embedded in it."""
 _OBJECTS = ("object", "path", "file", "host", "name", "domain", "hostname", "server_name", "url", "source", "program")
 _CONTENT = 1 << 20
 _JSON_CHARS = 1 << 18
+_OWN_NAME = re.compile(rf"(?i)(?<![\w.@-]){re.escape(SERVICE_HOST)}(?![\w.@-]|:[^/\s]*@)")
 
 
 class Question(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +80,7 @@ def question_of_call(
     if call.tool is Tool.MCP_CALL or call.tool is Tool.MCP_PROMPT:
         args["arguments"] = _parsed(args.get("arguments"))
         args.pop("server", None)
+    _say_localhost(args)
     return Question(
         call.tool.value,
         call.object,
@@ -102,6 +106,7 @@ def question_of_row(row: Mapping[str, Any]) -> Question:
     if not isinstance(context, Mapping):
         context = {}
     taint = context.get("taint")
+    _say_localhost(args)
     return Question(
         tool,
         _take_object(tool, args, row),
@@ -132,6 +137,15 @@ def _take_mcp_object(args: dict[str, Any], row: Mapping[str, Any]) -> str:
     args.pop("args", None)
     named = "/".join(part for part in (server, tool) if part)
     return named or _word(args.pop("object", "")) or _word(row.get("object"))
+
+
+def _say_localhost(args: dict[str, Any]) -> None:
+    """Name the services of this machine as everybody does: of our own name for them no model has heard."""
+    argv, command = args.get("argv"), args.get("command")
+    if isinstance(argv, list | tuple):
+        args["argv"] = tuple(_OWN_NAME.sub("localhost", word) if isinstance(word, str) else word for word in argv)
+    if isinstance(command, str):
+        args["command"] = _OWN_NAME.sub("localhost", command)
 
 
 def _parsed(value: Any) -> Any:

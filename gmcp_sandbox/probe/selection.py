@@ -14,6 +14,8 @@ holds more than one word for it (`#!/usr/bin/env -S …`).
 The command that starts the session is not asked about: the user has just typed it, and nothing of the agent's has run
 before it. The same words a second time are the agent's.
 
+System programs whose words can do nothing that is no call of its own are not asked about (`plain`).
+
 The inner programs of a compiler (`cc1`, `as`, `collect2`, `ld`) are not asked about where they are the system's own:
 the driver that starts them was, each of their command lines names another temporary file, so that nothing could be
 remembered, and what they write is judged where it is written.
@@ -33,6 +35,7 @@ from gmcp_sandbox.calls.labels import SCRATCH, SYSTEM, WORKSPACE
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.profile import ProbePolicy
 from gmcp_sandbox.probe.places import place_class
+from gmcp_sandbox.probe.plain import is_plain
 from gmcp_sandbox.probe.question import Surroundings
 
 BURST = 200
@@ -88,7 +91,8 @@ class Selection:
         return tool in _CHANGES and self._is_burst(call)
 
     def _wants_start(self, call: ToolCall, args: ProcExec) -> bool:
-        if call.label.name == SYSTEM.name and _INNER.fullmatch(call.object):
+        is_system = call.label.name == SYSTEM.name
+        if is_system and (_INNER.fullmatch(call.object) or is_plain(call.object, args, self._around.workspace)):
             return False
         return _says_something(args) or call.label.name not in _USUAL
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gmcp_sandbox.probe.question import Question, question_of_row
+from gmcp_sandbox.calls.arguments import ProcExec
+from gmcp_sandbox.calls.call import ToolCall
+from gmcp_sandbox.calls.labels import SYSTEM
+from gmcp_sandbox.calls.tools import Tool
+from gmcp_sandbox.probe.question import Question, Surroundings, question_of_call, question_of_row
 
 
 def test_a_row_is_read_with_its_context():
@@ -46,3 +50,24 @@ def test_a_row_that_is_none_is_a_question_all_the_same(wrong):
 def test_deep_arguments_are_text():
     deep = "[" * 100_000
     assert question_of_row({"tool": "mcp.call", "args": {"tool": "x", "arguments": deep}}).args["arguments"] == deep
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("http://host.gmcp.internal:8080/x", "http://localhost:8080/x"),
+        ("urlopen('http://host.gmcp.internal/')", "urlopen('http://localhost/')"),
+        ("HOST.gmcp.internal", "localhost"),
+        ("http://host.gmcp.internal.example.com/", "http://host.gmcp.internal.example.com/"),
+        ("http://evil-host.gmcp.internal/", "http://evil-host.gmcp.internal/"),
+        ("http://host.gmcp.internal@example.com/", "http://host.gmcp.internal@example.com/"),
+        ("http://host.gmcp.internal:80@example.com/", "http://host.gmcp.internal:80@example.com/"),
+        ("http://host.gmcp.internal:x@example.com/", "http://host.gmcp.internal:x@example.com/"),
+        ("root@host.gmcp.internal", "root@host.gmcp.internal"),
+    ],
+)
+def test_our_name_for_this_machine_is_told_as_localhost_and_no_other_name(word, said):
+    call = ToolCall(1, 0, "s", "a", 1, Tool.PROC_EXEC, "/usr/bin/curl", ProcExec(("curl", word), "/w"), SYSTEM)
+    assert question_of_call(call, (), Surroundings()).args["argv"] == ("curl", said)
+    assert question_of_row({"tool": "proc.exec", "args": {"argv": ["curl", word]}}).args["argv"] == ("curl", said)
+    assert question_of_row({"tool": "proc.exec", "args": {"command": word}}).args["command"] == said
