@@ -181,12 +181,13 @@ _VERBS: dict[str, re.Pattern[str]] = {
     for verb, options in {
         "bisect": r"(?!)",
         "branch": r"-[dDmMcqvar]{1,3}|--(?:delete|move|list|show-current|quiet|all|remotes|merged|no-merged)",
-        "checkout": r"-[qbBt]|--(?:quiet|ours|theirs|track|no-track|detach)",
+        "checkout": r"-[qbBtf]|--(?:quiet|ours|theirs|track|no-track|detach)",
         "clean": r"-[dfnq]{1,4}",
         "reset": r"-q|--(?:quiet|hard|soft|mixed|keep|merge|no-recurse-submodules)",
         "restore": r"-[qSW]{1,3}|--(?:quiet|staged|worktree|ours|theirs)",
         "rm": r"-[rfqn]{1,4}|--(?:quiet|cached|force|dry-run|ignore-unmatch)",
         "stash": r"-q|--(?:quiet|index)",
+        "submodule--helper": r"-[qf]|--(?:quiet|force|all)",
         "switch": r"-[qcCt]|--(?:quiet|create|detach|track|no-track)",
         "upload-pack": r"--(?:strict|no-strict|stateless-rpc|advertise-refs|timeout=\d+)",
         "worktree": r"-[fqbBvn]|--(?:force|quiet|detach|porcelain|dry-run|verbose)",
@@ -196,6 +197,7 @@ _VERBS: dict[str, re.Pattern[str]] = {
 committed stays (the constitution guards the history); what a hook or a filter of the repository runs is a start."""
 _FIRST: dict[str, frozenset[str]] = {
     "bisect": frozenset({"start", "good", "bad", "old", "new", "skip", "reset", "log"}),
+    "submodule--helper": frozenset({"deinit"}),
     "stash": frozenset({"drop", "pop", "apply", "list", "show"}),
     "worktree": frozenset({"add", "list", "remove", "prune", "lock", "unlock", "move", "repair"}),
 }
@@ -233,6 +235,7 @@ _LINKED = re.compile(r"[^-@\s][^\s]*\.(?:o|a|lo|obj|rlib|rmeta|so(?:\.\d+)*)")
 _LINK_OPTION = re.compile(
     r"-m(?:64|32)|-shared|-static|-pie|-no-pie|-static-pie|-nodefaultlibs|-nostdlib|-nostartfiles|-rdynamic|-pthread"
     r"|-O[0-3s]|-g|-l[\w.+:-]+|-L[\w@+=,.%/-]+|-fuse-ld=(?:bfd|gold|lld|mold)"
+    r"|-B/[\w@+=,.%/-]+/lib/rustlib/[\w.-]+/bin/gcc-ld"
     r"|-Wl(?:,(?:--(?:no-)?as-needed|-B(?:static|dynamic|symbolic)|--eh-frame-hdr|--(?:no-)?gc-sections|-O\d|-z"
     r"|relro|now|lazy|noexecstack|defs|origin|nostart-stop-gc|-rpath|-rpath=[^,\s]+|-soname|-soname=[^,\s]+|\$ORIGIN[\w./]*"
     r"|lib[\w.+-]+\.so[\d.]*|--strip-(?:all|debug)|--start-group|--end-group|--(?:no-)?whole-archive"
@@ -241,7 +244,10 @@ _LINK_OPTION = re.compile(
 
 
 def _is_link_line(words: Sequence[str], place: _Place) -> bool:
-    """Objects and libraries in, one plain file out, with options of the linker that name no program and no plug-in."""
+    """Objects and libraries in, one plain file out, with options of the linker that name no program and no plug-in.
+
+    Rust names the directory of a linker of its own: that linker's start is asked about as any other.
+    """
     outputs = 0
     rest = iter(words)
     for word in rest:

@@ -41,10 +41,11 @@ PLAIN = [
     (GIT, "git worktree remove --force wt"),
     (GIT, "git bisect reset"),
     (GIT, "git rm -q -f vendor/parser"),
+    (GIT, "git submodule--helper deinit --force -- vendor/parser"),
     (GIT, "git-upload-pack --strict shared.git"),
     ("/usr/lib/git-core/git", "/usr/lib/git-core/git reset --hard -q --no-recurse-submodules"),
     (GCC, "cc -m64 /tmp/rustcX/symbols.o a.b-cgu.0.rcgu.o -Wl,--as-needed -Wl,-Bstatic /opt/rust/lib/libstd-1.rlib"
-          " -Wl,-Bdynamic -lgcc_s -lc -Wl,--eh-frame-hdr -Wl,-z,noexecstack -L /opt/rust/lib -o target/debug/app"
+          " -Wl,-Bdynamic -B/opt/rust/lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld -fuse-ld=lld -lgcc_s -lc -Wl,--eh-frame-hdr -Wl,-z,noexecstack -L /opt/rust/lib -o target/debug/app"
           " -Wl,--gc-sections -pie -Wl,-z,relro,-z,now -nodefaultlibs"),
     ("/usr/bin/x86_64-linux-gnu-g++-12", "c++ -rdynamic main.o -o app -Wl,-rpath,$ORIGIN libx.so.1.2 -lm"),
     (SPAWN, f"{SPAWN} 17.0.15+6-Debian-1deb12u1 4:5:7"),
@@ -104,6 +105,7 @@ ASKED = {
     "git that removes what is ignored": (GIT, "git clean -fdx"),
     "git that removes all": (GIT, "git rm -rf ."),
     "git that fetches": (GIT, "git clone https://example.com/x"),
+    "git that clones a submodule": (GIT, "git submodule--helper clone --url=https://example.com/x"),
     "git that pushes": (GIT, "git push --force origin main"),
     "git that edits": (GIT, "git branch --edit-description"),
     "git with a hidden file": (GIT, "git checkout HEAD -- .github/workflows/ci.yml"),
@@ -111,6 +113,7 @@ ASKED = {
     "a compiler with a wrapper": (GCC, "cc -wrapper build/evil a.o -o app"),
     "a compiler with a plug-in": (GCC, "cc -fplugin=build/evil.so a.o -o app"),
     "a compiler with other parts": (GCC, "cc -Bbuild a.o -o app"),
+    "a compiler with parts that look like a linker": (GCC, "cc -Bbuild/lib/rustlib/x/bin/gcc-ld a.o -o app"),
     "a compiler with other specifications": (GCC, "cc -specs=build/x a.o -o app"),
     "a compiler with words in a file": (GCC, "cc @words -o app"),
     "a compiler with a source": (GCC, "cc a.c -o app"),
