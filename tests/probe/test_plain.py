@@ -45,9 +45,10 @@ PLAIN = [
     (GIT, "git-upload-pack --strict shared.git"),
     ("/usr/lib/git-core/git", "/usr/lib/git-core/git reset --hard -q --no-recurse-submodules"),
     (GCC, "cc -m64 /tmp/rustcX/symbols.o a.b-cgu.0.rcgu.o -Wl,--as-needed -Wl,-Bstatic /opt/rust/lib/libstd-1.rlib"
-          " -Wl,-Bdynamic -B/opt/rust/lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld -fuse-ld=lld -lgcc_s -lc -Wl,--eh-frame-hdr -Wl,-z,noexecstack -L /opt/rust/lib -o target/debug/app"
+          " -Wl,-Bdynamic -lgcc_s -lc -Wl,--eh-frame-hdr -Wl,-z,noexecstack -L /opt/rust/lib -o target/debug/app"
           " -Wl,--gc-sections -pie -Wl,-z,relro,-z,now -nodefaultlibs"),
     ("/usr/bin/x86_64-linux-gnu-g++-12", "c++ -rdynamic main.o -o app -Wl,-rpath,$ORIGIN libx.so.1.2 -lm"),
+    (GCC, "cc m.rcgu.o -B/opt/rust/lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld -fuse-ld=lld -o target/debug/app"),
     (SPAWN, f"{SPAWN} 17.0.15+6-Debian-1deb12u1 4:5:7"),
     (SPAWN, f"{SPAWN} 12:14"),
 ]  # fmt: skip
