@@ -9,7 +9,8 @@ A program without its command line is not asked about unless it lies in an unusu
 database shell says nothing of what it will do, and the model, asked all the same, stopped ordinary ones.
 
 A script is asked about, and not once more its interpreter with the same words, unless the script's first line itself
-holds more than one word for it (`#!/usr/bin/env -S …`).
+holds more than one word for it (`#!/usr/bin/env -S …`). Nor is the system's interpreter that `env` then starts, in the
+same process and with the very words that `env` was given.
 
 The command that starts the session is not asked about: the user has just typed it, and nothing of the agent's has run
 before it. The same words a second time are the agent's.
@@ -42,6 +43,8 @@ BURST = 200
 """So many changes of one kind in one class of places within `BURST_NS` are a burst; it ends with the window."""
 BURST_NS = 10_000_000_000
 _CLASSES = 1024
+_ENV = frozenset({"/usr/bin/env", "/bin/env"})
+_UNDER_WAY = 256
 _ALWAYS = frozenset(
     {
         Tool.PROC_EXEC,
@@ -70,6 +73,8 @@ class Selection:
         self._counts: dict[tuple[Tool, str], int] = {}
         self._window_from = 0
         self._begins = bool(around.command)
+        self._by_env: dict[int, tuple[str, ...]] = {}
+        """What `env` will start for a script that was asked about, by process."""
 
     def wants(self, call: ToolCall) -> bool:
         """True when the gate is to judge this call; to be asked once for each call that is judged anew."""
@@ -94,7 +99,18 @@ class Selection:
         is_system = call.label.name == SYSTEM.name
         if is_system and (_INNER.fullmatch(call.object) or is_plain(call.object, args, self._around.workspace)):
             return False
-        return _says_something(args) or call.label.name not in _USUAL
+        told = self._by_env.pop(call.pid, None)
+        if is_system and args.interprets is None and told is not None and args.argv == told:
+            return False
+        wanted = _says_something(args) or call.label.name not in _USUAL
+        if not wanted and is_system and call.object in _ENV and args.argv is not None:
+            self._expect(call.pid, args.argv[1:])
+        return wanted
+
+    def _expect(self, pid: int, words: tuple[str, ...]) -> None:
+        if len(self._by_env) >= _UNDER_WAY:
+            self._by_env.clear()
+        self._by_env[pid] = words
 
     def by_class(self, call: ToolCall) -> bool:
         """True when the question is about the class of the place and not about its name."""

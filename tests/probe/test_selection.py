@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gmcp_sandbox.calls.arguments import (
@@ -133,3 +134,52 @@ def test_a_command_line_that_the_agent_makes_look_like_the_users_is_asked_about(
     other = call(Tool.PROC_EXEC, "/usr/bin/sh", ProcExec(argv=("sh", "-c", "false")), SYSTEM)
     assert one.wants(other)
     assert one.wants(call(Tool.PROC_EXEC, "/usr/bin/sh", ProcExec(argv=words), SYSTEM))
+
+
+SCRIPT = ("./tool", "-x")
+BY_ENV = ProcExec(("/usr/bin/env", "bash", *SCRIPT), "/w", None, "./tool")
+
+
+def by_env(some, pid=7):
+    asked = call(Tool.PROC_EXEC, "/usr/bin/env", BY_ENV, SYSTEM)
+    assert not some.wants(msgspec.structs.replace(asked, pid=pid))
+
+
+def start(words, path="/usr/bin/bash", label=SYSTEM, pid=7):
+    return msgspec.structs.replace(call(Tool.PROC_EXEC, path, ProcExec(words, "/w"), label), pid=pid)
+
+
+def test_what_env_starts_for_a_script_was_asked_about_with_the_script():
+    some = selection()
+    by_env(some)
+    assert not some.wants(start(("bash", *SCRIPT)))
+    assert some.wants(start(("bash", *SCRIPT)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        start(("bash", "./tool", "-y")),
+        start(("bash", "-c", "id")),
+        start(("bash", *SCRIPT), pid=8),
+        start(("bash", *SCRIPT), "/w/bin/bash", WORKSPACE),
+    ],
+)
+def test_what_env_starts_otherwise_is_asked_about(other):
+    some = selection()
+    by_env(some)
+    assert some.wants(other)
+
+
+def test_a_start_that_env_was_told_of_outside_of_a_script_is_asked_about():
+    some = selection()
+    assert some.wants(start(("env", "bash", *SCRIPT), "/usr/bin/env"))
+    assert some.wants(start(("bash", *SCRIPT)))
+
+
+def test_many_scripts_at_once_are_forgotten_and_asked_about():
+    some = selection()
+    for pid in range(1000):
+        by_env(some, pid)
+    assert some.wants(start(("bash", *SCRIPT), pid=0))
+    assert not some.wants(start(("bash", *SCRIPT), pid=999))
