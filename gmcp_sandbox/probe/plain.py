@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from gmcp_sandbox.calls.arguments import ProcExec
 
 _GIT_OBJECTS = frozenset({"/usr/bin/git", "/usr/lib/git-core/git", "/usr/libexec/git-core/git"})
+_GIT_SCRIPT = re.compile(r"/usr/lib(?:exec)?/git-core/(git-[a-z-]+)")
 _TOOL = re.compile(r"/(?:usr/)?bin/([a-z]+[0-9]?)")
 _LINKER = re.compile(r"/usr/(?:lib/llvm-\d+/)?bin/(?:[a-z0-9_]+-){0,4}(?:gcc|g\+\+|clang|clang\+\+)(?:-[0-9.]+)?")
 _SPAWN = re.compile(r"/usr/lib/jvm/[^/]+/(?:jre/)?lib/(?:[a-z0-9]+/)?jspawnhelper")
@@ -78,7 +79,9 @@ def is_plain(path: str, args: ProcExec, workspace: str) -> bool:
     place = _Place(args.cwd, workspace)
     if not place.is_usual:
         return False
-    if path in _GIT_OBJECTS:
+    script = _GIT_SCRIPT.fullmatch(path)
+    if path in _GIT_OBJECTS or script is not None:
+        name = name if script is None else script[1]
         return _is_local_git(name, words, place)
     if _LINKER.fullmatch(path):
         return _is_link_line(words, place)
@@ -205,14 +208,16 @@ _REFERENCE = re.compile(r"[\w@][\w@{}~^./+-]{0,255}")
 
 
 def _is_local_git(name: str, words: Sequence[str], place: _Place) -> bool:
-    if name != "git":  # by its own name it takes another verb
-        return name == "git-upload-pack" and _is_verb("upload-pack", words, place)
+    if name.startswith("git-"):  # by such a name it takes it for the verb
+        return _is_verb(name.removeprefix("git-"), words, place)
     while words[:1] == ("-C",) and len(words) > 1 and place.holds(words[1]):
         words = words[2:]
-    return bool(words) and words[0] in _VERBS and _is_verb(words[0], words[1:], place)
+    return name == "git" and bool(words) and _is_verb(words[0], words[1:], place)
 
 
 def _is_verb(verb: str, words: Sequence[str], place: _Place) -> bool:
+    if verb not in _VERBS:
+        return False
     first = _FIRST.get(verb)
     if first is not None:
         if not words or words[0] not in first:
