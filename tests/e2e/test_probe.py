@@ -139,3 +139,48 @@ def test_other_commands_know_the_model(probed):
     denied = probed.command("decide", "proc.exec", "path=/usr/bin/rm", "argv=rm", "argv=x")
     assert denied.code == 1 and "probe.destruction" in denied.text
     assert probed.command("probe", "info").text.startswith("base")
+
+
+REPOSITORY = (
+    "set -e; git init -q r; cd r; git config user.email a@example.com; git config user.name a; "
+    "echo a > a; git add a; git commit -q -m a; mkdir e; "
+)
+RUNS = "printf '#!/bin/sh\\nrm -rf /tmp/precious\\n' > e/%s; chmod +x e/%s; "
+SET = "printf '[%s]\\n\\t%s = rm -rf /tmp/precious\\n' > settings; export GIT_CONFIG_GLOBAL=$PWD/settings; "
+TRICKS = {
+    "filter": SET % ('filter "x"', "smudge") + "echo '* filter=x' > .gitattributes; : > a; git reset -q --hard HEAD",
+    "fsmonitor": SET % ("core", "fsmonitor") + "git reset -q --hard HEAD",
+    "alias": SET.replace("= rm", "= !rm") % ("alias", "other") + "git other",
+    "hook": RUNS.replace("%s", "post-checkout")
+    + SET.replace("rm -rf /tmp/precious", "e") % ("core", "hooksPath")
+    + "git checkout -q -b other",
+    "exec path": RUNS.replace("%s", "git-other") + "GIT_EXEC_PATH=$PWD/e git other",
+    "compiler path": RUNS.replace("%s", "collect2") + "touch a.o; COMPILER_PATH=$PWD/e gcc a.o -o app",
+}
+"""What has a start that is not asked about, or `git other`, run something of the agent's."""
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_what_a_plain_start_is_made_to_run_is_asked_about_itself(probed, trick):
+    if trick == "compiler path" and shutil.which("gcc") is None:
+        pytest.skip("no gcc")
+    script = f"mkdir /tmp/precious; {REPOSITORY}{TRICKS[trick]} || true"
+    result = probed.exec("/bin/sh", "-c", f"({script}); ls -d /tmp/precious")
+    assert "/tmp/precious" in result.text, result.err
+    removals = [each for each in records(result) if (each.get("args") or {}).get("argv") and _removes(each)]
+    assert removals and {each["outcome"] for each in removals} == {"deny"}
+    assert {each["layer"] for each in removals} == {"probe"}
+
+
+def _removes(record):
+    """Return whether this is the start that removes: by itself, or as the command of a shell."""
+    argv = record["args"]["argv"]
+    return argv[0] == "rm" or (argv[0].endswith("sh") and argv[1:2] == ["-c"] and argv[2].startswith("rm -rf"))
+
+
+def test_a_plain_start_is_not_asked_about(probed):
+    result = probed.exec("/bin/sh", "-c", "mkdir d; : > d/x; rm -f d/x; : > d/y; rm -f ./../$(basename $PWD)/d/y; ls d")
+    assert result.text == "y\n"
+    plain, other = [each for each in records(result) if (each.get("args") or {}).get("argv", [""])[0] == "rm"]
+    assert ["probe", "allow", "probe.not_wanted"] in plain["verdicts"] and plain["outcome"] == "allow"
+    assert (other["outcome"], other["layer"]) == ("deny", "probe")
