@@ -206,7 +206,7 @@ class ProbePolicy(msgspec.Struct, frozen=True):
         ask_at: Score at which somebody is asked.
         tools: Tools that are probed; empty for all that can be.
         deadline_seconds: A call that waits longer for its answer is denied.
-        task: What the agent is to do, in one line, for the model to judge by.
+        task: What the agent is to do, in one line, for the model to judge by; program starts are judged without it.
         deny_at_most: The organisation's ceiling of `deny_at`, whatever profile or model say; `ask_at_most` of `ask_at`.
     """
 

@@ -74,7 +74,8 @@ def question_of_call(
     """Return the question about a live call.
 
     A program start is asked about without the session's taint: what it then reads and sends is judged under it, and a
-    model that is told of a secret takes every `cat` after it for theft.
+    model that is told of a secret takes every `cat` after it for theft. And without the task: a session starts many
+    programs of which no line of its user's speaks, and a model that is told of it stopped one in nine of them.
     """
     args = {name: value for name, value in msgspec.structs.asdict(call.args).items() if value is not None}
     if call.tool is Tool.MCP_CALL or call.tool is Tool.MCP_PROMPT:
@@ -88,7 +89,7 @@ def question_of_call(
         None if call.content is None else _text(call.content),
         call.label.name,
         () if call.tool is Tool.PROC_EXEC else taint,
-        around.task,
+        "" if call.tool is Tool.PROC_EXEC else around.task,
         around.workspace,
         around.home,
         is_burst,

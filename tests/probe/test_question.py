@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gmcp_sandbox.calls.arguments import ProcExec
+from gmcp_sandbox.calls.arguments import FsDelete, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import SYSTEM
+from gmcp_sandbox.calls.labels import SCRATCH, SYSTEM
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.probe.question import Question, Surroundings, question_of_call, question_of_row
 
@@ -71,3 +71,11 @@ def test_our_name_for_this_machine_is_told_as_localhost_and_no_other_name(word, 
     assert question_of_call(call, (), Surroundings()).args["argv"] == ("curl", said)
     assert question_of_row({"tool": "proc.exec", "args": {"argv": ["curl", word]}}).args["argv"] == ("curl", said)
     assert question_of_row({"tool": "proc.exec", "args": {"command": word}}).args["command"] == said
+
+
+def test_a_program_start_is_told_without_task_and_taint_and_other_calls_with_them():
+    around = Surroundings("/w", "/home/u", "tidy up")
+    start = ToolCall(1, 0, "s", "a", 1, Tool.PROC_EXEC, "/usr/bin/tac", ProcExec(("tac",), "/w"), SYSTEM)
+    deletion = ToolCall(1, 0, "s", "a", 1, Tool.FS_DELETE, "/tmp/x", FsDelete("file"), SCRATCH)
+    told = [question_of_call(call, ("secret",), around) for call in (start, deletion)]
+    assert [(each.task, each.taint) for each in told] == [("", ()), ("tidy up", ("secret",))]
