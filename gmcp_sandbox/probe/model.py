@@ -20,6 +20,7 @@ from gmcp_sandbox.probe.manifest import CATEGORIES, Manifest, read_manifest, rea
 from gmcp_sandbox.probe.wordpiece import WordPiece
 
 THREADS = 2
+"""Of one pass, where there are so many processors: threads that wait for each other must not share one."""
 _COLUMNS = 2 + len(CATEGORIES)
 
 
@@ -109,7 +110,7 @@ def _session(data: bytes, name: str) -> Any:
     except ImportError as error:
         raise HostError("onnxruntime cannot be loaded", cause=str(error), hint="pip install onnxruntime") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = min(THREADS, len(os.sched_getaffinity(0)))
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # an arena keeps the largest batch's memory for ever
     options.log_severity_level = 3

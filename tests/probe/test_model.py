@@ -67,3 +67,23 @@ def test_the_runtime_leaves_nothing_in_the_users_home(tmp_path):
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", load, str(tmp_path / "m")], env=environment, check=True, timeout=60)
     assert list(home.iterdir()) == []
+
+
+_COUNT_THREADS = """
+import os, pathlib, sys
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[2])])
+import numpy, onnxruntime
+from gmcp_sandbox.probe.model import Model
+before = len(os.listdir("/proc/self/task"))
+model = Model.load(pathlib.Path(sys.argv[1]))
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_a_pass_has_no_more_threads_than_there_are_processors(processors, tmp_path):
+    if len(os.sched_getaffinity(0)) < processors:
+        pytest.skip("one processor")
+    words = [sys.executable, "-c", _COUNT_THREADS, str(make_model(tmp_path / "m")), str(processors)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == processors - 1  # the caller is one of them
