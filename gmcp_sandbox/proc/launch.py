@@ -14,6 +14,7 @@ The order is that of the set-up that was measured to work as root and as an ordi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import traceback
@@ -81,8 +82,12 @@ class Launch:
         return dict(zip(message["names"], fds, strict=True))
 
     def begin(self) -> None:
-        """Step 5: let process 1 go on; call it when the FUSE connection is served."""
-        self.channel.send("serving")
+        """Step 5: let process 1 go on; call it when the FUSE connection is served.
+
+        One that has ended does not hear it; that it has ended is heard on the same line.
+        """
+        with contextlib.suppress(ConnectionError):
+            self.channel.send("serving")
 
     def kill(self) -> None:
         """End the stage and with it everything below; harmless when it has ended."""

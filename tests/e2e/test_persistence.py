@@ -111,5 +111,6 @@ def test_a_pointer_that_an_agent_made_up_is_not_followed(sandbox):
 
 def test_a_scripts_own_interpreter_and_the_products_own_files(sandbox):
     """The product itself lies outside of the view, unless it happens to lie in a toolchain."""
-    result = sandbox.exec("sh", "-c", f"cat {ROOT}/pyproject.toml")
+    profile = sandbox.profile('name = "x"\nextends = "default"\n')
+    result = sandbox.exec("sh", "-c", f"cat {ROOT}/pyproject.toml", profile=profile)
     assert result.code == 1 and "No such file" in result.err
