@@ -17,6 +17,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = ROOT / "tests" / "SCOREBOARD.md"
+HEAD = """# Scoreboard
+
+Known ways around a sandbox, what stops each, and the test that tries it, as root and as an ordinary user.
+`scripts/test` runs them all, and passes when each is stopped; `scripts/scoreboard --run` runs these alone. Written by
+`scripts/scoreboard --write` from the tests; a test fails when the two differ.
+
+"""
 
 
 @dataclass
@@ -68,14 +76,22 @@ class Collector:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; with `--run`, how the tests ended. Ends with 1 when one of them did not pass."""
+    """Print or write the table; with `--run`, how the tests ended. Ends with 1 when one of them did not pass."""
     parser = argparse.ArgumentParser(prog="scripts/scoreboard", description="\n".join(__doc__.splitlines()[:1]))
-    parser.add_argument("--run", action="store_true", help="run the tests and say how they ended")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--run", action="store_true", help="run the tests and say how they ended")
+    way.add_argument("--write", action="store_true", help=f"write the table of all tests to {COMMITTED.name}")
     parser.add_argument("tests", nargs="*", default=["tests"], help="files or directories (default: tests)")
     args = parser.parse_args(argv)
+    if args.write and args.tests != ["tests"]:
+        parser.error("--write takes the whole of the tests")
     os.chdir(ROOT)
     found, status = collect(args.tests, is_run=args.run)
-    print("\n".join(table(found, is_run=args.run)))
+    said = "\n".join(table(found, is_run=args.run)) + "\n"
+    if not args.write:
+        print(said, end="")
+    elif not status:
+        COMMITTED.write_text(HEAD + said, encoding="utf-8")
     return status
 
 

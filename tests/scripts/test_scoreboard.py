@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.scoreboardlib.command import Collector, Row, main, table
+from pathlib import Path
+
+import pytest
+
+from scripts.scoreboardlib.command import COMMITTED, HEAD, Collector, Row, collect, main, table
+
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def test_the_table_names_tricks_of_every_suite(capsys):
@@ -23,3 +29,19 @@ def test_what_did_not_pass_stands_out():
     assert "| stopped, 2 of 2 |" in table(found, is_run=True)[2]
     found.outcomes["2"] = "failed"
     assert "| **1** of 2 |" in table(found, is_run=True)[2]
+
+
+def test_the_committed_table_is_that_of_the_tests():
+    marked = [str(path) for path in TESTS.rglob("test_*.py") if "mark.trick" in path.read_text(encoding="utf-8")]
+    found, status = collect(marked, is_run=False)
+    assert status == 0
+    expected = HEAD + "\n".join(table(found, is_run=False)) + "\n"
+    assert COMMITTED.read_text(encoding="utf-8") == expected, "scripts/scoreboard --write brings it up to date"
+
+
+def test_a_table_of_part_of_the_tests_is_not_written(capsys):
+    before = COMMITTED.read_bytes()
+    with pytest.raises(SystemExit):
+        main(["--write", "tests/proc"])
+    assert COMMITTED.read_bytes() == before
+    assert "whole" in capsys.readouterr().err
