@@ -8,6 +8,7 @@ from gmcp_sandbox.cli.planning import plan_of
 from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.cli.supervisor import enforced
 from gmcp_sandbox.cli.terminal import columns, visible
+from gmcp_sandbox.monitor.semantics import installed_manifest, model_directory
 from gmcp_sandbox.proc.stdio import Stdio
 
 
@@ -45,6 +46,6 @@ def show(prepared: Preparation) -> int:
     for number, line in enumerate(plan.describe(), 1):
         print(f"  {number:2} {visible(line)}")
     print("\nenforced")
-    for name, what in enforced(prepared).items():
+    for name, what in enforced(prepared, installed_manifest(model_directory(), profile)).items():
         print(f"  {name}: {what}")
     return 0

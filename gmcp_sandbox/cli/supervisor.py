@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gmcp_sandbox.monitor.session import Ending
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.probe.gate import Gate
+    from gmcp_sandbox.probe.manifest import Manifest
     from gmcp_sandbox.proc.channel import Channel
     from gmcp_sandbox.proc.launch import Launch
 
@@ -171,7 +172,8 @@ def _serve(
     command = tuple(map(os.fsdecode, prepared.program.argv))
     around = surroundings(prepared.profile, prepared.workspace, prepared.home, command)
     gate = open_gate(model_directory(), prepared.profile, around, environ=None, warn=remarks.append)
-    audit = open_log(prepared, session, enforced(prepared, gate, started.groups.describe(limits)), gate)
+    model = None if gate is None else gate.scoring.manifest
+    audit = open_log(prepared, session, enforced(prepared, model, started.groups.describe(limits)), gate)
     meta = describe(prepared)
     session.write_meta(meta)
     ending = None
@@ -301,7 +303,7 @@ def describe(prepared: Preparation) -> Meta:
     )
 
 
-def enforced(prepared: Preparation, gate: Gate | None = None, limits: str = "as the host gives") -> dict[str, str]:
+def enforced(prepared: Preparation, model: Manifest | None = None, limits: str = "as the host gives") -> dict[str, str]:
     """Say what this session enforces, for the genesis record: every step of the plan takes effect or nothing starts."""
     kind = "root's unprivileged range" if prepared.identity.is_root else "the caller's own id"
     return {
@@ -314,5 +316,5 @@ def enforced(prepared: Preparation, gate: Gate | None = None, limits: str = "as 
         "exec": "announced with its words, judged with the opened file, compared before the first instruction",
         "capabilities": "none",
         "limits": limits,
-        "probe": "no model" if gate is None else f"model {gate.scoring.manifest.model.blake3[:16]}",
+        "probe": "no model" if model is None else f"model {model.model.blake3[:16]}",
     }

@@ -12,6 +12,7 @@ from gmcp_sandbox.cli.dryrun import show
 from gmcp_sandbox.cli.planning import plan_of
 from gmcp_sandbox.cli.prepared import Preparation
 from gmcp_sandbox.cli.supervisor import enforced
+from gmcp_sandbox.monitor.semantics import installed_manifest, model_directory
 from gmcp_sandbox.proc.stdio import Stdio
 from tests.cli.launches import Place, words_of_exec
 
@@ -66,7 +67,11 @@ def test_every_step_is_there_in_order(place: Place, capsys: pytest.CaptureFixtur
 
 def test_what_is_enforced_is_what_the_record_would_say(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     prepared = place.prepare("true")
-    assert shown(prepared, capsys)["enforced"] == [f"  {name}: {what}" for name, what in enforced(prepared).items()]
+    model = installed_manifest(model_directory(), prepared.profile)
+    assert model is not None
+    told = enforced(prepared, model)
+    assert told["probe"].startswith("model ")
+    assert shown(prepared, capsys)["enforced"] == [f"  {name}: {what}" for name, what in told.items()]
 
 
 def test_the_head_names_agent_command_profile_and_variables(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
