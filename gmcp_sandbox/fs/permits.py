@@ -23,6 +23,7 @@ from gmcp_sandbox.monitor.mediator import Mediator
 GuardFor = Callable[[str], object | None]
 
 _LONGEST_PATH = 32768
+_LONGEST_NAME = 255
 _ROUNDS = 8
 _READING = frozenset({Tool.FS_STAT, Tool.FS_LIST, Tool.FS_READ, Tool.PROC_EXEC})
 
@@ -104,12 +105,12 @@ class Permits:
         """Return the path of `name` in a directory.
 
         Raises:
-            OSError: ENAMETOOLONG, far beyond what any path that programs use can have.
+            OSError: ENAMETOOLONG: a name that no file system has, or a path far beyond those that programs use.
         """
         if parent.generation != self._table.generation:
             self._settle_chain(parent)
         path = parent.path
-        if len(path) > _LONGEST_PATH:
+        if len(path) > _LONGEST_PATH or len(name) > _LONGEST_NAME:
             raise fail(errno.ENAMETOOLONG)
         return (path if path != "/" else "") + "/" + name.decode("utf-8", "surrogateescape")
 
