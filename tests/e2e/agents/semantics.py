@@ -93,7 +93,8 @@ def renames_and_what_stands_there():
     os.symlink("f", "l")
     pairs = [
         ("d", "full"), ("d", "f"), ("f", "empty"), ("d", "d/e/inside"), ("f", "twin"), ("f", "f"), ("d", "d"),
-        ("l", "twin"), ("d", "empty"), ("absent", "x"), ("f", "absent/x"), ("empty", "."), ("empty/e", ".."), (".", "y"),
+        ("l", "twin"), ("d", "empty"), ("absent", "x"), ("f", "absent/x"), ("empty", "."),
+        ("empty/e", ".."), (".", "y"),
     ]  # fmt: skip
     return [[*pair, tried(os.rename, *pair)] for pair in pairs], sorted(os.listdir(".")), os.path.islink("twin")
 
@@ -404,8 +405,8 @@ def locks_of_processes():
     fcntl.fcntl(ours, fcntl.F_SETLK, lock(fcntl.F_RDLCK, 30, 10))
 
     def look():
-        took = [tried(fcntl.fcntl, theirs, fcntl.F_SETLK, lock(*each)) for each in (
-            (fcntl.F_WRLCK, 15, 1), (fcntl.F_WRLCK, 20, 10), (fcntl.F_RDLCK, 35, 9), (fcntl.F_WRLCK, 39, 1))]  # fmt: skip
+        wanted = (fcntl.F_WRLCK, 15, 1), (fcntl.F_WRLCK, 20, 10), (fcntl.F_RDLCK, 35, 9), (fcntl.F_WRLCK, 39, 1)
+        took = [tried(fcntl.fcntl, theirs, fcntl.F_SETLK, lock(*each)) for each in wanted]
         held = struct.unpack("hhqqi4x", fcntl.fcntl(theirs, fcntl.F_GETLK, lock(fcntl.F_WRLCK)))
         os.write(pipe[1], json.dumps([[str(each)[:7] for each in took], held[:4], held[4] == os.getppid()]).encode())
 
