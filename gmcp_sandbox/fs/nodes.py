@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 STALE = -1
 """Generation of a path that must be worked out before it is used."""
 
+
+def but_for_one(generation: int) -> int:
+    """Return the generation of a path that was worked out in `generation` from all names but the one used last."""
+    return STALE - 1 - generation
+
+
 Name = tuple["Node", bytes]
 
 
@@ -204,13 +210,14 @@ class NodeTable:
             former.kids -= 1
             self._collect(former)
             self.generation += 1
+        is_settled = node.parent is not None and node.generation == self.generation
         known = [entry for entry in node.names() if entry[0] is not parent or entry[1] != name]
         if len(known) == len(node.names()):
             parent.kids += 1
         node.parent = parent
         node.name = name
         node.more = known or None
-        node.generation = STALE
+        node.generation = but_for_one(self.generation) if is_settled and known else STALE
 
     def drop_name(self, node: Node, parent: Node, name: bytes) -> None:
         """Forget that `node` is called `name` in `parent`."""

@@ -17,7 +17,7 @@ from gmcp_sandbox.calls.arguments import Arguments
 from gmcp_sandbox.calls.labels import OUTSIDE, Label, highest
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
-from gmcp_sandbox.fs.nodes import Fixed, Node, NodeTable
+from gmcp_sandbox.fs.nodes import Fixed, Node, NodeTable, but_for_one
 from gmcp_sandbox.monitor.mediator import Mediator
 
 GuardFor = Callable[[str], object | None]
@@ -78,6 +78,8 @@ class Permits:
         elif node.more is None:
             path = self.path_of(node.parent, node.name)
             self._adopt(node, path, self.labels.of(path), self.guard_for(path) if node.is_file else None)
+        elif node.generation == but_for_one(generation):
+            self._settle_newest(node)
         else:
             self._settle_many(node)
         node.generation = generation
@@ -95,6 +97,15 @@ class Permits:
             node.sticky = highest(node.sticky, label)
         assert best is not None
         self._adopt(node, *best[1:])
+
+    def _settle_newest(self, node: Node) -> None:
+        """Do as `_settle_many` when all names but the newest were weighed already: files may have thousands."""
+        assert node.parent is not None
+        path = self.path_of(node.parent, node.name)
+        label, guard = self.labels.of(path), self.guard_for(path) if node.is_file else None
+        if (guard is not None, label.rank) >= (node.guard is not None, self.labels.of(node.path).rank):
+            self._adopt(node, path, label, guard)
+        node.label = node.sticky = highest(node.sticky, label)
 
     def _adopt(self, node: Node, path: str, label: Label, guard: object | None) -> None:
         node.path = path

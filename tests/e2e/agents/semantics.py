@@ -381,7 +381,12 @@ def copied_within_the_kernel():
     both, directory = os.open("from", os.O_RDWR), os.open(".", os.O_RDONLY)
     append = os.open("to", os.O_WRONLY | os.O_APPEND)
     copy = os.copy_file_range
-    seen = [copy(source, target, 5000), copy(source, target, 99999), copy(source, target, 1), os.fstat(target).st_size]
+    seen: list[object] = [
+        copy(source, target, 5000),
+        copy(source, target, 99999),
+        copy(source, target, 1),
+        os.fstat(target).st_size,
+    ]
     seen += [tried(copy, both, both, 100, 0, 50), tried(copy, both, both, 100, 0, 5000), tried(copy, target, source, 1)]
     seen += [tried(copy, source, append, 1), tried(copy, directory, target, 1), copy(source, target, 10, 99999, 0)]
     pipe = os.pipe()
@@ -421,7 +426,7 @@ def locks_of_open_files():
     make("f")
     one, two = os.open("f", os.O_RDWR), os.open("f", os.O_RDWR)
     take, wait, ask = fcntl.F_OFD_SETLK, 38, fcntl.F_OFD_GETLK
-    seen = [str(tried(fcntl.fcntl, one, take, lock(fcntl.F_WRLCK)))[:7] == "EAGAIN"]
+    seen: list[object] = [str(tried(fcntl.fcntl, one, take, lock(fcntl.F_WRLCK)))[:7] == "EAGAIN"]
     seen += [tried(fcntl.fcntl, two, take, lock(fcntl.F_RDLCK))]
     seen += [struct.unpack("hhqqi4x", fcntl.fcntl(two, ask, lock(fcntl.F_RDLCK)))[0::4]]
     seen += [child(lambda: fcntl.fcntl(one, wait, lock(fcntl.F_UNLCK)) and 0)]  # the child shares it
