@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gmcp_sandbox.calls.labels import OUTSIDE, SECRET
+from gmcp_sandbox.calls.labels import OUTSIDE, SECRET, Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.nodes import STALE
 from gmcp_sandbox.fs.permits import refusal, spell
@@ -60,9 +60,14 @@ async def test_one_more_name_costs_the_same_however_many_there_are(begin: Begin)
     table, permits = agent.core.table, agent.core.permits
     node, parent = await agent.create("/ws/f"), await agent.node("/ws")
     permits.settle(node)
-    asked = []
+    asked: list[str] = []
     of = permits.labels.of
-    permits.labels = SimpleNamespace(of=lambda path: asked.append(path) or of(path))
+
+    def counted(path: str) -> Label:
+        asked.append(path)
+        return of(path)
+
+    permits.labels = SimpleNamespace(of=counted)  # type: ignore[assignment]
     for number in range(300):
         table.add_name(node, parent, b"%d" % number)
         permits.settle(node)
