@@ -67,7 +67,7 @@ async def test_one_more_name_costs_the_same_however_many_there_are(begin: Begin)
         asked.append(path)
         return of(path)
 
-    permits.labels = SimpleNamespace(of=counted)  # type: ignore[assignment]
+    permits.labels = SimpleNamespace(of=counted)
     for number in range(300):
         table.add_name(node, parent, b"%d" % number)
         permits.settle(node)
