@@ -68,11 +68,24 @@ Answer = Callable[[Notification], int | None]
 class ExecGate:
     """Answers the system calls of one listener."""
 
-    def __init__(
-        self, listener: int, announcing: Line, talking: Line, *, processes: Processes, numbers: Mapping[int, str]
+    def __init__(  # noqa: PLR0913 - its lines, and what it needs to know
+        self,
+        listener: int,
+        *,
+        parent: socket.socket,
+        announcing: Line,
+        talking: Line,
+        processes: Processes,
+        numbers: Mapping[int, str],
     ) -> None:
-        """`numbers`: Names of the system calls that it is told of."""
+        """Take the lines.
+
+        Args:
+            parent: Line of process 1, which asks on it whether the gate still stands.
+            numbers: Names of the system calls that it is told of.
+        """
         self._listener = listener
+        self._parent = parent
         self._announcing = announcing
         self._talking = talking
         self._processes = processes
@@ -92,19 +105,26 @@ class ExecGate:
             self._listener: self._answer,
             self._tracer.fileno(): self._attend,
             self._talking.fileno(): self._obey,
+            self._parent.fileno(): self._vouch,
         }
+        passing = (self._listener, self._parent.fileno())
         poller = select.poll()
         for fd in turns:
             poller.register(fd, select.POLLIN)
         while True:
             for fd, event in poller.poll():
-                if event & select.POLLIN == 0 and fd == self._listener:
-                    poller.unregister(fd)  # nobody is left whose calls it could tell of
+                if event & select.POLLHUP and fd in passing:
+                    poller.unregister(fd)  # nobody is left whose calls it could tell of, or who asks
                 elif not turns[fd]():
                     return
 
     def _attend(self) -> bool:
         self._tracer.attend()
+        return True
+
+    def _vouch(self) -> bool:
+        with contextlib.suppress(OSError):  # it asked, and is gone
+            self._parent.send(self._parent.recv(1), socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
         return True
 
     def _obey(self) -> bool:
@@ -216,12 +236,23 @@ class ExecGate:
 def be_gate(
     arrival: socket.socket, announcing: Line, talking: Line, processes: Processes, numbers: Mapping[int, str]
 ) -> None:
-    """Wait for the listener, then answer until the session ends; say why when it ends otherwise."""
+    """Wait for the listener, then answer until the session ends; say why when it ends otherwise.
+
+    Args:
+        arrival: Where the listener comes from; process 1 holds the other end as long as it lives.
+    """
     try:
         _, descriptors, _, _ = socket.recv_fds(arrival, 1, 1)
-        arrival.close()
         if descriptors:
-            ExecGate(descriptors[0], announcing, talking, processes=processes, numbers=numbers).run()
+            listener = descriptors[0]
+            ExecGate(
+                listener,
+                parent=arrival,
+                announcing=announcing,
+                talking=talking,
+                processes=processes,
+                numbers=numbers,
+            ).run()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the supervisor has ended
     except OSError as error:

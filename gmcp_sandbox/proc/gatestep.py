@@ -26,6 +26,8 @@ ANNOUNCING, TALKING = "starts", "gate"
 
 
 _READY = b"r"
+_ASKED = b"?"
+_PATIENCE_SECONDS = 5.0
 
 
 class AwaitGate(msgspec.Struct, frozen=True):
@@ -39,6 +41,36 @@ class AwaitGate(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         return "wait for the exec gate"
+
+
+class Question:
+    """Process 1's way to ask whether the gate still stood when the agent ended.
+
+    The kernel tells of the two ends in either order, and without a gate an agent often ends by itself, with a status
+    of its own: a session that says so would hide that the gate had failed.
+    """
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+
+    @classmethod
+    def of(cls, stage: Stage) -> Question | None:
+        """Take over the line, in process 1 when the agent's process has its own copy; None: there is no gate."""
+        fd = stage.gates.pop(LISTENER, None)
+        return None if fd is None else cls(socket.socket(fileno=fd))
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._line.close()
+
+    def is_answered(self) -> bool:
+        """Ask, and wait for the answer: a gate that ends, however far it has come with that, gives none."""
+        self._line.settimeout(_PATIENCE_SECONDS)
+        try:
+            self._line.send(_ASKED, socket.MSG_NOSIGNAL)
+            return self._line.recv(1) == _ASKED
+        except OSError:
+            return False
 
 
 class StartGate(msgspec.Struct, frozen=True):

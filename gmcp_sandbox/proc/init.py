@@ -25,6 +25,7 @@ from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import HostError
 from gmcp_sandbox.proc.channel import Channel
 from gmcp_sandbox.proc.confine import DieWithParent, hide_process, rename_process
+from gmcp_sandbox.proc.gatestep import Question
 from gmcp_sandbox.proc.identity import Identity, write_maps
 from gmcp_sandbox.proc.plan import Stage, Step, execute, naming
 from gmcp_sandbox.proc.program import Program
@@ -52,7 +53,8 @@ class Birth(msgspec.Struct, frozen=True):
 
 
 def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoReturn:
-    """Be process 1 until the agent's end. Tells the supervisor `started`, then `exit` with the wait status.
+    """Be process 1 until the agent's end. Tells the supervisor `started`, then `exit` with the wait status, or
+    `failed` when the exec gate did not outlive the agent.
 
     Raises:
         HostError: A step of the set-up was refused, here or in the agent's process.
@@ -68,12 +70,16 @@ def run(birth: Birth, stage: Stage, supervisor: Channel, front: Channel) -> NoRe
     terminal = _open_terminal(birth.stdio, stage, front)
     execute(birth.root_steps[-1:], stage)
     with naming("start the agent's process"):
-        agent, failure, mounts = _start(birth, stage, terminal)
+        agent, failure, mounts, gate = _start(birth, stage, terminal)
     if failure:
         supervisor.send("not_executed", errno=failure)
         os._exit(0)
     supervisor.send("started", mounts=mounts)
-    supervisor.send("exit", status=_attend(agent, supervisor, front, terminal))
+    status = _attend(agent, supervisor, front, terminal)
+    if gate is None or gate.is_answered():
+        supervisor.send("exit", status=status)
+    else:
+        supervisor.send("failed", what="the exec gate ended", hint="please report this")
     os._exit(0)
 
 
@@ -98,10 +104,11 @@ def _open_terminal(stdio: Stdio, stage: Stage, front: Channel) -> int | None:
     return terminal
 
 
-def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int, str]:
+def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int, str, Question | None]:
     """Fork the agent, map its ids, give up everything, let it go.
 
-    Returns its pid, the errno of a failed exec or 0, and the fingerprint of the mounts that it began with.
+    Returns its pid, the errno of a failed exec or 0, the fingerprint of the mounts that it began with, and the way to
+    its gate.
     """
     mounts = ""
     born_read, born_write = os.pipe()
@@ -126,11 +133,12 @@ def _start(birth: Birth, stage: Stage, terminal: int | None) -> tuple[int, int, 
     for fd in (born_read, go_write, failed_read):
         os.close(fd)
     birth.stdio.close_agent_side()
+    gate = Question.of(stage)
     for fd in stage.gates.values():
         os.close(fd)
     if failure.startswith(_STEP):
         raise HostError(os.fsdecode(failure[1:]), hint="gmcp-sandbox doctor")
-    return agent, int(failure or 0), mounts
+    return agent, int(failure or 0), mounts, gate
 
 
 def _become_agent(  # noqa: PLR0913 - three pipe ends, and what it shall become

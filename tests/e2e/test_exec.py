@@ -478,6 +478,15 @@ def test_when_the_gate_dies_nothing_starts_and_the_session_ends(sandbox):
     assert "never" not in result.text
 
 
+def test_an_agent_that_ends_at_once_without_its_gate_does_not_hide_that(sandbox):
+    script = "import os, sys; print('up', flush=True); sys.stdin.read(1); os._exit(7)"
+    with sandbox.start("-p", sandbox.profile(PROFILE), "--", "/usr/bin/python3", "-c", script, stdin=-1) as running:
+        running.read_until(b"up")
+        next(each for each in running.family() if _title(each.pid) == "gmcp-gate").kill()
+        result = running.end()
+    assert (result.code, "exec gate ended" in result.err) == (125, True), result.err
+
+
 def _title(pid):
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8") as file:

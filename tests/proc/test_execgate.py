@@ -12,6 +12,7 @@ import pytest
 
 from gmcp_sandbox.proc.execgate import be_gate
 from gmcp_sandbox.proc.filter import LISTENER, LoadFilter, number_of
+from gmcp_sandbox.proc.gatestep import Question
 from gmcp_sandbox.proc.memory import Processes
 from gmcp_sandbox.proc.plan import Stage
 from gmcp_sandbox.proc.startline import ANNOUNCED, BEGIN, KILL, RAN, REFUSED, Line, Message
@@ -25,8 +26,10 @@ class Run:
         self.announcing, announcing = Line.pair()
         self.talking, talking = Line.pair()
         numbers = {number_of(name): name for name in ("execve", "execveat")}
+        self.parent = Question(listener.dup())
         self.gate = os.fork()
         if self.gate == 0:
+            self.parent.close()
             listener.close()
             self.announcing.close()
             self.talking.close()
@@ -52,6 +55,7 @@ class Run:
         return os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
 
     def close(self):
+        self.parent.close()
         self.talking.close()
         self.announcing.close()
         os.waitpid(self.gate, 0)
@@ -96,6 +100,22 @@ def test_a_descriptor_is_spelled_as_an_interpreter_sees_it(run):
     started = run(lambda: os.execve(fd, ["t"], {}))
     os.close(fd)
     assert started.said(started.announcing).words[0] in (b"/dev/fd/%d" % fd, b"/proc/self/fd/%d" % fd)
+    assert started.end() == 0
+
+
+def test_process_1_hears_that_it_stands_until_it_does_not(run):
+    started = run(lambda: os.execv("/bin/true", ["true"]))
+    assert started.end() == 0
+    assert started.parent.is_answered()
+    assert started.parent.is_answered()
+    os.kill(started.gate, signal.SIGKILL)
+    assert not started.parent.is_answered()
+
+
+def test_it_serves_on_when_process_1_has_gone(run):
+    started = run(lambda: os.execv("/bin/true", ["true"]))
+    started.parent.close()
+    assert started.said(started.announcing).kind == ANNOUNCED
     assert started.end() == 0
 
 

@@ -10,7 +10,7 @@ from gmcp_sandbox.calls.announced import NOTIFIED
 from gmcp_sandbox.proc.confine import DropCapabilities
 from gmcp_sandbox.proc.execgate import CAP_KILL, CAP_SYS_PTRACE
 from gmcp_sandbox.proc.filter import LISTENER
-from gmcp_sandbox.proc.gatestep import AwaitGate, start_gate
+from gmcp_sandbox.proc.gatestep import AwaitGate, Question, start_gate
 from gmcp_sandbox.proc.helper import AllowOnly
 from gmcp_sandbox.proc.identity import Identity
 from gmcp_sandbox.proc.plan import Stage
@@ -53,3 +53,18 @@ def test_process_1_waits_until_it_is_ready():
 def test_one_that_ended_before_is_no_gate():
     with pytest.raises(OSError, match="before it was ready"):
         _await()
+
+
+def test_without_a_gate_there_is_nothing_to_ask():
+    assert Question.of(Stage(b"")) is None
+
+
+def test_a_gate_that_ended_after_it_was_asked_did_not_answer():
+    ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    stage = Stage(b"")
+    stage.gates[LISTENER] = ours.detach()
+    question = Question.of(stage)
+    gate.close()
+    assert stage.gates == {}
+    assert not question.is_answered()
+    question.close()
