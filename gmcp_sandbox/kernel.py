@@ -4,8 +4,8 @@ Every function either succeeds or raises `OSError` with the kernel's errno. Name
 x86_64 and aarch64 share the numbers of the calls made by number here (all newer than the common table's start,
 Linux 5.x asm-generic), except those listed in `_BY_MACHINE`.
 
-Sources: unshare(2), setns(2), mount(2), umount(2), pivot_root(2), statx(2), openat2(2), rename(2), close_range(2),
-keyctl(2), fsopen, fsconfig and fsmount (Linux include/uapi/linux/mount.h), landlock(7).
+Sources: unshare(2), setns(2), inotify(7), mount(2), umount(2), pivot_root(2), statx(2), openat2(2), rename(2),
+close_range(2), keyctl(2), fsopen, fsconfig and fsmount (Linux include/uapi/linux/mount.h), landlock(7).
 """
 
 from __future__ import annotations
@@ -109,10 +109,11 @@ def _call(name: str, *args: object) -> int:
     return result
 
 
-def _check(name: str, result: int) -> None:
+def _check(name: str, result: int) -> int:
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{name}: {os.strerror(code)}")
+    return result
 
 
 def unshare(flags: int) -> None:
@@ -180,6 +181,21 @@ def refuse_input(fd: int) -> None:
     drop = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)  # BPF_RET | BPF_K, 0 bytes kept
     program = struct.pack("@HP", 1, ctypes.addressof(drop))
     _check("setsockopt", _libc.setsockopt(fd, sol_socket, so_attach_filter, program, len(program)))
+
+
+def inotify() -> int:
+    """Return a new inotify(7) descriptor that does not wait."""
+    return _check("inotify_init1", _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+
+
+def inotify_add(fd: int, path: bytes, events: int) -> int:
+    """Watch `path` for `events` (`IN_…`); return the watch's number."""
+    return _check("inotify_add_watch", _libc.inotify_add_watch(fd, path, ctypes.c_uint32(events)))
+
+
+def inotify_remove(fd: int, watch: int) -> None:
+    """End a watch."""
+    _check("inotify_rm_watch", _libc.inotify_rm_watch(fd, watch))
 
 
 def landlock_version() -> int:

@@ -33,6 +33,8 @@ _T = TypeVar("_T")
 _P = ParamSpec("_P")
 Failed = Callable[[Exception], None]
 
+_NO_ATTRIBUTES = (0,) * 12 + (0.0, 0.0)
+
 
 def _answer(
     handler: Callable[Concatenate[Adapter, _P], Coroutine[Any, Any, _T]],
@@ -75,8 +77,14 @@ class Adapter(pyfuse3.Operations):
 
     # -- replies
 
-    def _fill(self, node: Node, found: Stat, counted: bool = True) -> Any:
-        """Return the reply that describes an object; `counted` says that the kernel gets its node id."""
+    def _fill(self, node: Node, found: Stat, counted: bool = True, *, named: bool = True, stamp: int = -1) -> Any:
+        """Return the reply that describes an object.
+
+        Args:
+            counted: Whether the kernel gets its node id.
+            named: Whether the reply is about the name, too.
+            stamp: Of the watches, from before `found` was asked for; -1: just now.
+        """
         (_, blksize, nlink, uid, gid, mode, ino, size, blocks, a_s, a_ns, _, _, c_s, c_ns, m_s, m_ns,
          r_major, r_minor, d_major, d_minor) = found  # fmt: skip
         core = self._core
@@ -85,8 +93,14 @@ class Adapter(pyfuse3.Operations):
             attributes_valid = entry_valid = FOREVER
         else:
             zone = place.zone
-            attributes_valid = zone.attributes
-            entry_valid = FOREVER if node.children is not None or isinstance(node, Fixed) else zone.entry
+            if isinstance(node, Fixed):
+                attributes_valid, entry_valid = zone.attributes, FOREVER
+            elif zone.is_watched and counted:
+                watches = core.watches
+                judged_at = watches.stamp if stamp < 0 else stamp
+                attributes_valid, entry_valid = watches.spans(node, found, judged_at, named=named)
+            else:
+                attributes_valid, entry_valid = zone.attributes, zone.entry
             ids = core.ids
             uid = ids.shown(uid)
             gid = ids.shown(gid)
@@ -96,6 +110,12 @@ class Adapter(pyfuse3.Operations):
         entry.fill(node.id if counted else 0, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks,
                    a_s, a_ns, m_s, m_ns, c_s, c_ns, attributes_valid, entry_valid)  # fmt: skip
         return entry.object
+
+    def _name_only(self, node: Node) -> Any:
+        """Return the reply that says of an object what stands in a directory: its type and number."""
+        device, number, _ = node.key or (0, node.id, 0)
+        self._entry.fill(0, self._core.shown_number(device, number), node.kind, 1, *_NO_ATTRIBUTES)
+        return self._entry.object
 
     def _file_info(self, number: int, node: Node) -> pyfuse3.FileInfo:
         zone = node.place.zone if node.place is not None else None
@@ -108,9 +128,10 @@ class Adapter(pyfuse3.Operations):
 
     async def lookup(self, parent_inode: int, name: bytes, ctx: Any) -> Any:
         try:
+            stamp = self._core.watches.stamp
             found = await self._lookup(parent_inode, name, ctx.pid)
             if found is not None:
-                return self._fill(found[0], found[1])
+                return self._fill(found[0], found[1], stamp=stamp)
             return self._nothing(parent_inode)
         except OSError as error:
             raise FUSEError(error.errno or errno.EIO) from None
@@ -122,7 +143,7 @@ class Adapter(pyfuse3.Operations):
         """Return the reply that says, for as long as the zone allows, that there is nothing."""
         place = self._core.table.get(parent).place
         valid = place.zone.negative if place is not None else 0.0
-        self._entry.fill(0, 0, 0, 0, *(0,) * 12, 0.0, valid)
+        self._entry.fill(0, 0, 0, 0, *_NO_ATTRIBUTES[:-1], valid)
         return self._entry.object
 
     async def forget(self, inode_list: Any) -> None:
@@ -165,7 +186,7 @@ class Adapter(pyfuse3.Operations):
 
     @_answer
     async def getattr(self, inode: int, ctx: Any) -> Any:
-        return self._fill(*await self._core.attributes.getattr(inode, ctx.pid))
+        return self._fill(*await self._core.attributes.getattr(inode, ctx.pid), named=False)
 
     @_answer
     async def setattr(self, inode: int, attr: Any, fields: Any, fh: int | None, ctx: Any) -> Any:
@@ -177,7 +198,7 @@ class Adapter(pyfuse3.Operations):
             atime_ns=attr.st_atime_ns if fields.update_atime else None,
             mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
         )
-        return self._fill(*await self._core.attributes.setattr(inode, change, fh, ctx.pid))
+        return self._fill(*await self._core.attributes.setattr(inode, change, fh, ctx.pid), named=False)
 
     @_answer
     async def access(self, inode: int, mode: int, ctx: Any) -> bool:
@@ -269,8 +290,9 @@ class Adapter(pyfuse3.Operations):
     async def readdir(self, fh: int, start_id: int, token: Any) -> None:
         reply = pyfuse3.readdir_reply
 
-        def emit(name: bytes, node: Node, found: Stat, following: int, counted: bool) -> bool:
-            return bool(reply(token, name, self._fill(node, found, counted), following))
+        def emit(name: bytes, node: Node, found: Stat | None, following: int, counted: bool) -> bool:
+            entry = self._name_only(node) if found is None else self._fill(node, found, counted)
+            return bool(reply(token, name, entry, following))
 
         await self._core.directories.read(fh, start_id, emit)
 
@@ -335,6 +357,7 @@ async def _serve_and_take_back(core: Core) -> None:
         try:
             async with trio.open_nursery() as inner:
                 inner.start_soon(core.revocation.run, Caches())
+                inner.start_soon(core.watches.run, Caches())
                 await is_over.wait()
                 inner.cancel_scope.cancel()
         finally:

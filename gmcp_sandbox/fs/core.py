@@ -31,6 +31,7 @@ from gmcp_sandbox.fs.rename import Renames
 from gmcp_sandbox.fs.revocation import Record, Revocation
 from gmcp_sandbox.fs.tree import Tree
 from gmcp_sandbox.fs.walk import LARGEST_JUDGED, read_judged
+from gmcp_sandbox.fs.watching import Watches
 from gmcp_sandbox.fs.xattrs import Xattrs
 from gmcp_sandbox.monitor.mediator import Foresight, Mediator
 from gmcp_sandbox.monitor.starts import Starts
@@ -108,6 +109,7 @@ class Core:
         self.permits = Permits(mediator, labels, guard_for, self.table)
         self.carry = Carry(taking_back.derives)
         self.budget = budget
+        self.watches = Watches(self.backing)
         self.revocation = Revocation(self.table, self.permits, taking_back.foresight, taking_back.record)
         self.identities = Identities(self, secret_places)
         self.names = Names(self)
@@ -186,6 +188,7 @@ class Core:
 
     def close(self) -> None:
         """Give back every descriptor; nothing may be asked any more."""
+        self.watches.close()
         self.directories.close()
         self.files.close()
         self.backing.close()

@@ -6,7 +6,7 @@
   is that large.
 - Fixed names stand in the listing of the directory that they lie in; hidden ones do not.
 - An entry comes with attributes (and counts as a look-up) only when its label is the directory's own: what carries a
-  higher label is looked up, and asked for, by itself.
+  higher label is looked up, and asked for, by itself. What the kernel holds already (`watching.py`) comes without.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _NAME_BYTES = 64
 """What a name costs beside its own bytes."""
 _READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
-Emit = Callable[[bytes, Node, Stat, int, bool], bool]
-"""Put an entry into the reply: name, node that it is shown as, attributes, next offset, and whether the kernel is to
-know the node by it (a look-up). False when the reply is full."""
+Emit = Callable[[bytes, Node, Stat | None, int, bool], bool]
+"""Put an entry into the reply: name, node that it is shown as, attributes (None: the kernel holds them), next offset,
+and whether the kernel is to know the node by it (a look-up). False when the reply is full."""
 
 
 class Listing:
@@ -87,8 +87,15 @@ class Directories:
         if listing.names is None or start == 0:
             self._take(listing)
         assert listing.names is not None
+        watch = node.watch if node.watch is not None and node.watch.is_lasting else None
         for position in range(start, len(listing.names)):
-            if not self._entry(node, listing.names[position], position + 1, emit):
+            name = listing.names[position]
+            held = None if watch is None else watch.held(name)
+            known = None if held is None else self._table.known(held)
+            if known is not None:
+                if not emit(name, known, None, position + 1, False):
+                    return
+            elif not self._entry(node, name, position + 1, emit):
                 return
 
     def _take(self, listing: Listing) -> None:
@@ -134,11 +141,12 @@ class Directories:
         if label.rank > node.label.rank:
             return emit(name, node, found, following, False)
         known = self._table.intern(found, found.key, node, name, label)
-        if not emit(name, known, found, following, True):
-            self._table.release(known)
-            return False
         known.lookups += 1
-        return True
+        if emit(name, known, found, following, True):
+            return True
+        known.lookups -= 1
+        self._table.release(known)
+        return False
 
     def _stat(self, node: Node) -> Stat:
         return self._core.tree.stat(node) if isinstance(node, Fixed) else self._backing.stat(node)

@@ -19,6 +19,7 @@ from gmcp_sandbox.fs.backing import fail, magic
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.permits import Spot, spell
 from gmcp_sandbox.fs.stats import Stat
+from gmcp_sandbox.fs.watching import forget
 from gmcp_sandbox.policy.gitlinks import is_refused_link
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ class Names:
             os.rmdir(name, dir_fd=directory)
         else:
             os.unlink(name, dir_fd=directory)
+        forget(parent, name)
         if node is not None:
             self._table.drop_name(node, parent, name)
 

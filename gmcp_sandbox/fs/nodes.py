@@ -19,6 +19,7 @@ from gmcp_sandbox.fs.stats import Key, Stat
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.files import Handle
     from gmcp_sandbox.fs.tree import Place
+    from gmcp_sandbox.fs.watching import Watch
 
 STALE = -1
 """Generation of a path that must be worked out before it is used."""
@@ -50,6 +51,7 @@ class Node:
         handles: Open files on it.
         fd: For a directory a cached descriptor, for an unlinked object its last hold on the host; -1 for none.
         recent: Whether `fd` was used since the cache last looked.
+        watch: Of a directory, how its changes are told (`watching.py`); None: nobody tried yet.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class Node:
         "recent",
         "size",
         "sticky",
+        "watch",
     )
 
     children: dict[bytes, Fixed] | None = None
@@ -95,6 +98,7 @@ class Node:
         self.handles: list[Handle] | None = None
         self.fd = -1
         self.recent = False
+        self.watch: Watch | None = None
 
     @property
     def is_dir(self) -> bool:
@@ -170,6 +174,10 @@ class NodeTable:
             return self._by_id[number]
         except KeyError:
             raise OSError(116, os.strerror(116)) from None
+
+    def known(self, number: int) -> Node | None:
+        """Return the node that the kernel calls `number`, if it lives."""
+        return self._by_id.get(number)
 
     def living(self) -> list[Node]:
         """Return all nodes that live now."""
@@ -258,6 +266,9 @@ class NodeTable:
             if node.fd >= 0:
                 os.close(node.fd)
                 node.fd = -1
+            if node.watch is not None:
+                node.watch.end()
+                node.watch = None
             for parent, _ in node.names():
                 parent.kids -= 1
                 waiting.append(parent)

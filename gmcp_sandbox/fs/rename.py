@@ -223,6 +223,7 @@ class Renames:
         kernel.renameat2(source, old.name, target, new.name, flags)
         if old.key is not None and old.key == new.key:
             return  # two names of one object: rename(2) does nothing
+        self._core.watches.renamed((old.parent, old.name), (new.parent, new.name), is_exchange=is_exchange)
         if replaced is not None:
             self._table.drop_name(replaced, new.parent, new.name)
         if is_exchange and new.node is not None:

@@ -27,8 +27,6 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple, Protocol
 
 import trio
 
@@ -38,6 +36,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.nodes import Fixed, Node, NodeTable
+from gmcp_sandbox.fs.notices import KernelCaches, Notices, tell
 from gmcp_sandbox.fs.permits import Permits
 from gmcp_sandbox.monitor.mediator import Foresight
 
@@ -47,36 +46,11 @@ Record = Callable[..., None]
 _PATIENCE = 5.0
 _SLICE = 500
 """Nodes that are looked at before others get a turn."""
-_BATCH = 256
-"""Notices that a thread gives before it looks whether the session goes on."""
-_GONE = (errno.ENOENT, errno.ENOTCONN, errno.ENODEV)
-"""How the kernel answers for what it does not know any more."""
 _CACHED: dict[Tool, tuple[Arguments, ...]] = {
     Tool.FS_READ: (FsRead("read"), FsRead("open")),
     Tool.FS_STAT: (FsStat("lookup"), FsStat("getattr")),
 }
 """What the kernel may answer in our place."""
-
-
-class KernelCaches(Protocol):
-    """Tells the kernel what to forget. Called in a thread; each call may wait for requests under way."""
-
-    def drop_content(self, number: int) -> None:
-        """Forget pages and attributes of a node."""
-
-    def drop_attributes(self, number: int) -> None:
-        """Forget the attributes of a node."""
-
-    def drop_name(self, parent: int, name: bytes) -> None:
-        """Forget a name."""
-
-
-class Notices(NamedTuple):
-    """What the kernel is to forget."""
-
-    contents: list[int]
-    attributes: list[int]
-    names: list[tuple[int, bytes]]
 
 
 class Revocation:
@@ -136,7 +110,7 @@ class Revocation:
             self._woken = trio.Event()
             cells, self._cells = self._cells, frozenset()
             found = await self._find(cells)
-            await self._tell(caches, found)
+            await tell(caches, found)
             if self._record is not None and any(found):
                 with contextlib.suppress(AuditError):  # whoever records has told the session, which ends
                     self._record("revoked", files=len(found.contents), names=len(found.names))
@@ -173,22 +147,3 @@ class Revocation:
         assert self._foresight is not None
         permits = self._foresight.permits
         return not all(permits(tool, path, args, label=label) for args in _CACHED[tool])
-
-    async def _tell(self, caches: KernelCaches, found: Notices) -> None:
-        """Tell the kernel, names last: with its attributes gone, a name leads to questions only."""
-        calls: list[Callable[[], None]] = [
-            *(partial(caches.drop_content, number) for number in found.contents),
-            *(partial(caches.drop_attributes, number) for number in found.attributes),
-            *(partial(caches.drop_name, parent, name) for parent, name in found.names),
-        ]
-        for start in range(0, len(calls), _BATCH):
-            await trio.to_thread.run_sync(_make, calls[start : start + _BATCH])
-
-
-def _make(calls: list[Callable[[], None]]) -> None:
-    for call in calls:
-        try:
-            call()
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise

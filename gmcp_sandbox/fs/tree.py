@@ -31,20 +31,27 @@ _DIRECTORY = os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """How much the kernel may remember, in seconds, and whether it may keep pages."""
+    """How much the kernel may remember, in seconds, and whether it may keep pages.
+
+    Attributes:
+        is_watched: Whether it may remember more where changes from outside are told (`watching.py`).
+    """
 
     entry: float
     attributes: float
     negative: float
     keep_cache: bool
     direct_io: bool
+    is_watched: bool = False
 
 
 ZONES = {
     Caching.SYSTEM: Zone(60.0, 60.0, 60.0, keep_cache=True, direct_io=False),
-    Caching.WORKSPACE: Zone(1.0, 1.0, 0.0, keep_cache=False, direct_io=False),
+    Caching.WORKSPACE: Zone(1.0, 1.0, 0.0, keep_cache=False, direct_io=False, is_watched=True),
     Caching.SENSITIVE: Zone(0.0, 0.0, 0.0, keep_cache=False, direct_io=True),
 }
+SCRATCH = Zone(60.0, 60.0, 60.0, keep_cache=False, direct_io=False)
+"""Of a tree that the session made for itself: nobody changes it but through this very kernel."""
 
 
 class Place:
@@ -54,7 +61,8 @@ class Place:
 
     def __init__(self, mount: Mount) -> None:
         self.mount = mount
-        self.zone = ZONES[mount.caching]
+        is_own = mount.mode is MountMode.SCRATCH and mount.caching is Caching.WORKSPACE
+        self.zone = SCRATCH if is_own else ZONES[mount.caching]
         self.is_writable = mount.mode in (MountMode.RW, MountMode.SCRATCH)
         self.is_kept = mount.source is not None
         """Whether what lies in it outlives the session."""

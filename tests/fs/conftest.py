@@ -100,7 +100,7 @@ class Agent:
         number = await self.core.directories.open((await self.node(path)).id, PID)
         found: list[bytes] = []
 
-        def emit(name: bytes, _node: Node, _stat: Stat, _following: int, _counted: bool) -> bool:
+        def emit(name: bytes, _node: Node, _stat: Stat | None, _following: int, _counted: bool) -> bool:
             found.append(name)
             return True
 

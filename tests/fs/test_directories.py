@@ -19,7 +19,7 @@ class Page:
         self.entries: list[tuple[bytes, bool]] = []
         self.following = 0
 
-    def emit(self, name: bytes, _node: Node, _stat: Stat, following: int, counted: bool) -> bool:
+    def emit(self, name: bytes, _node: Node, _stat: Stat | None, following: int, counted: bool) -> bool:
         if len(self.entries) == self.room:
             return False
         self.entries.append((name, counted))
