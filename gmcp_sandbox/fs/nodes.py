@@ -18,8 +18,8 @@ from gmcp_sandbox.fs.stats import Key, Stat
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.files import Handle
+    from gmcp_sandbox.fs.loans import Watch
     from gmcp_sandbox.fs.tree import Place
-    from gmcp_sandbox.fs.watching import Watch
 
 STALE = -1
 """Generation of a path that must be worked out before it is used."""

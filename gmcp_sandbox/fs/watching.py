@@ -32,20 +32,16 @@ import trio
 from gmcp_sandbox import kernel
 from gmcp_sandbox.calls.labels import PRIVATE
 from gmcp_sandbox.fs.backing import Backing, magic
+from gmcp_sandbox.fs.loans import IN_ATTRIB, IN_CLOSE_WRITE, IN_MODIFY, LENT_SECONDS, NAMES, Watch
 from gmcp_sandbox.fs.nodes import Name, Node
 from gmcp_sandbox.fs.notices import KernelCaches, Notices, tell
 from gmcp_sandbox.fs.stats import Key, Stat
 
-IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE = 0x2, 0x4, 0x8
-IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200
 _IN_Q_OVERFLOW, _IN_IGNORED, _IN_ONLYDIR = 0x4000, 0x8000, 0x0100_0000
-_NAMES = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE
-_WANTED = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | _NAMES | _IN_ONLYDIR
+_WANTED = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | NAMES | _IN_ONLYDIR
 _EVENT = struct.Struct("=iIII")
 """struct inotify_event: watch, what happened, cookie, bytes of the name that follows."""
 
-LENT_SECONDS = 300.0
-"""For so long the kernel may keep what is watched."""
 _REST_SECONDS = 2
 """What changed later than that is about to change again, often enough."""
 _GATHER_SECONDS = 0.05
@@ -61,95 +57,6 @@ class Spans(NamedTuple):
 
     attributes: float
     entry: float
-
-
-class Watch:
-    """What is known of one directory: what of it is lent.
-
-    Attributes:
-        number: As inotify has it; -1: nothing is told of this directory.
-        node: The directory's node id.
-        shown: Whether the directory's own attributes are lent.
-    """
-
-    __slots__ = ("_expected", "_fresh", "_older", "_owner", "_until", "_whole", "node", "number", "shown")
-
-    def __init__(self, owner: Watches, number: int, node: int) -> None:
-        self._owner = owner
-        self.number = number
-        self.node = node
-        self.shown = False
-        self._until = 0.0
-        self._fresh: dict[bytes, int] = {}
-        """Node ids of names that the kernel holds until `_until` at least."""
-        self._older: dict[bytes, int] = {}
-        """Of those that it may still hold."""
-        self._whole: set[bytes] = set()
-        """Those of both whose attributes it holds, too."""
-        self._expected: dict[bytes, int] = {}
-        """Node ids of names that the agent itself moved here, until the host tells so."""
-
-    def lend(self, name: bytes, node: int) -> None:
-        """Note that the kernel may keep a name for `LENT_SECONDS`, from now."""
-        now = time.monotonic()
-        if now >= self._until:  # whatever was older is over by now
-            self._whole.difference_update(self._older.keys() - self._fresh.keys())
-            self._older, self._fresh = self._fresh, {}
-            self._until = now + LENT_SECONDS
-        self._fresh[name] = node
-
-    def lend_attributes(self, name: bytes, node: int) -> bool:
-        """Note that it may keep the attributes of a name, if it keeps that; return whether it may."""
-        if self._fresh.get(name) != node:
-            return False
-        self._whole.add(name)
-        return True
-
-    def held(self, name: bytes) -> int | None:
-        """Return the node id of a name that the kernel holds with its attributes for some time yet."""
-        return self._fresh.get(name) if name in self._whole else None
-
-    @property
-    def is_lasting(self) -> bool:
-        """True while what is held need not be told again."""
-        return self.number >= 0 and time.monotonic() < self._until
-
-    def forget(self, name: bytes) -> int | None:
-        """Lend a name no more, of which its kernel knows that the agent changes it; return its node id, if it was."""
-        self._whole.discard(name)
-        node = self._older.pop(name, None)
-        return self._fresh.pop(name, node) or self._expected.pop(name, None)
-
-    def expect(self, name: bytes, node: int) -> None:
-        """Lend a name once the host tells that it came here."""
-        self._expected[name] = node
-
-    def take_back(self, events: int, name: bytes, found: Notices) -> None:
-        """Add what `events` make wrong, of a name or (b"") of the directory itself."""
-        if events & _NAMES:
-            expected = self._expected.pop(name, None) if events & IN_MOVED_TO else None
-            node = self.forget(name)
-            if node is not None:
-                found.attributes.append(node)
-                found.names.append((self.node, name))
-            if expected is not None:
-                self.lend(name, expected)
-        elif name in self._whole:
-            self._whole.discard(name)
-            found.attributes.append(self._fresh.get(name) or self._older[name])
-        if self.shown and (events & _NAMES or not name):
-            self.shown = False
-            found.attributes.append(self.node)
-
-    def take_back_all(self, found: Notices) -> None:
-        """Add all that is lent."""
-        for name in {**self._older, **self._fresh, **self._expected}:
-            self.take_back(IN_DELETE, name, found)
-        self.take_back(IN_DELETE, b"", found)
-
-    def end(self) -> None:
-        """Watch no more: the directory is not known any more."""
-        self._owner.end(self)
 
 
 class Watches:
@@ -237,7 +144,7 @@ class Watches:
                     self._most = 0
         if number in self._watches:  # another node shows the same directory, and is told for both
             number = -1
-        watch = directory.watch = Watch(self, number, directory.id)
+        watch = directory.watch = Watch(number, directory.id, self.end)
         if number >= 0:
             self._watches[number] = watch
         return watch

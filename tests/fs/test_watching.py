@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gmcp_sandbox.fs import watching
+from gmcp_sandbox.fs.loans import LENT_SECONDS
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.stats import Key, stat_at, stat_fd
-from gmcp_sandbox.fs.watching import LENT_SECONDS, Spans
+from gmcp_sandbox.fs.watching import Spans
 from gmcp_sandbox.kernel import RENAME_EXCHANGE
 from tests.fs.conftest import PID, Agent, Begin
 from tests.fs.stage import UnsafeMediator, core_of
