@@ -21,6 +21,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.stats import Stat
+from gmcp_sandbox.fs.watching import wear
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.core import Core
@@ -68,6 +69,7 @@ class Directories:
         if not node.is_dir:
             raise fail(errno.ENOTDIR)
         await self._permits.on_node(node, Tool.FS_LIST, _OPEN, pid)
+        wear(node)
         number = self._next
         self._next += 1
         self._listings[number] = Listing(node, pid)

@@ -22,6 +22,7 @@ from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.names import Found
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.stats import stat_fd
+from gmcp_sandbox.fs.watching import wear
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.core import Core
@@ -129,6 +130,7 @@ class Files:
         except BaseException:
             os.close(fd)
             raise
+        wear(node)
         return self._keep(fd, node, flags, pid), node
 
     async def _admit(self, fd: int, node: Node, flags: int, pid: int) -> None:

@@ -33,7 +33,7 @@ class Watch:
         shown: Whether the directory's own attributes are lent.
     """
 
-    __slots__ = ("_end", "_expected", "_fresh", "_older", "_until", "_whole", "node", "number", "shown")
+    __slots__ = ("_end", "_expected", "_fresh", "_older", "_until", "_whole", "_worn", "node", "number", "shown")
 
     def __init__(self, number: int, node: int, end: Callable[[Watch], None]) -> None:
         self._end = end
@@ -47,6 +47,8 @@ class Watch:
         """Of those that it may still hold."""
         self._whole: set[bytes] = set()
         """Those of both whose attributes it holds, too."""
+        self._worn: set[bytes] = set()
+        """Those of them that were read since: their time of access it asks for again."""
         self._expected: dict[bytes, int] = {}
         """Node ids of names that the agent itself moved here, until the host tells so."""
 
@@ -55,6 +57,7 @@ class Watch:
         now = time.monotonic()
         if now >= self._until:  # whatever was older is over by now
             self._whole.difference_update(self._older.keys() - self._fresh.keys())
+            self._worn &= self._whole
             self._older, self._fresh = self._fresh, {}
             self._until = now + LENT_SECONDS
         self._fresh[name] = node
@@ -64,11 +67,17 @@ class Watch:
         if self._fresh.get(name) != node:
             return False
         self._whole.add(name)
+        self._worn.discard(name)
         return True
+
+    def wear(self, name: bytes) -> None:
+        """Note that the agent reads what has a name, which its kernel takes for a change of the time of access."""
+        if name in self._whole:
+            self._worn.add(name)
 
     def held(self, name: bytes) -> int | None:
         """Return the node id of a name that the kernel holds with its attributes for some time yet."""
-        return self._fresh.get(name) if name in self._whole else None
+        return self._fresh.get(name) if name in self._whole and name not in self._worn else None
 
     @property
     def is_lasting(self) -> bool:
@@ -78,6 +87,7 @@ class Watch:
     def forget(self, name: bytes) -> int | None:
         """Lend a name no more, of which its kernel knows that the agent changes it; return its node id, if it was."""
         self._whole.discard(name)
+        self._worn.discard(name)
         node = self._older.pop(name, None)
         return self._fresh.pop(name, node) or self._expected.pop(name, None)
 
@@ -97,6 +107,7 @@ class Watch:
                 self.lend(name, expected)
         elif name in self._whole:
             self._whole.discard(name)
+            self._worn.discard(name)
             found.attributes.append(self._fresh.get(name) or self._older[name])
         if self.shown and (events & NAMES or not name):
             self.shown = False

@@ -212,6 +212,12 @@ def forget(parent: Node, name: bytes) -> int | None:
     return None if parent.watch is None else parent.watch.forget(name)
 
 
+def wear(node: Node) -> None:
+    """Note that an object is read; see `Watch.wear`."""
+    if node.parent is not None and node.parent.watch is not None:
+        node.parent.watch.wear(node.name)
+
+
 def _may_be_lent(node: Node, parent: Node, found: Stat) -> bool:
     """Return whether a change of an object would be told of by a watch of its directory, and it is no secret."""
     has_one_name = node.more is None and (found.nlink == 1 or node.is_dir)

@@ -72,6 +72,17 @@ def test_a_change_of_attributes_leaves_the_name_and_is_told_once(watch: Watch) -
     assert _told(watch, IN_DELETE, b"f") == ([3], [(7, b"f")])
 
 
+def test_what_was_read_since_is_told_again_with_the_next_listing(watch: Watch) -> None:
+    _lend(watch, b"f", 3)
+    watch.wear(b"f")
+    watch.wear(b"never lent")
+    assert watch.held(b"f") is None
+    _lend(watch, b"f", 3)
+    assert watch.held(b"f") == 3
+    watch.wear(b"f")
+    assert _told(watch, IN_MODIFY, b"f") == ([3], [])
+
+
 def test_attributes_of_another_object_are_not_lent_under_its_name(watch: Watch) -> None:
     watch.lend(b"f", 3)
     assert not watch.lend_attributes(b"f", 4)
