@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import msgspec
 import pytest
@@ -45,6 +46,19 @@ def gate_of(directory):
     yield make
     for engine in engines:
         engine.stop()
+
+
+@pytest.fixture
+def hanging_gate_of(gate_of):
+    """Gates whose model is being loaded for as long as the test runs."""
+    ended = threading.Event()
+
+    def load():
+        ended.wait()
+        raise RuntimeError("nobody waits any more")
+
+    yield lambda **policy: gate_of(load=load, **policy)
+    ended.set()
 
 
 def run(*argv):
@@ -131,8 +145,8 @@ def test_a_model_that_is_gone_denies_even_what_is_remembered(gate_of, directory)
     assert gate.judge(run("ls"), NOW).reason == "probe.error"
 
 
-def test_no_answer_in_time_denies(gate_of):
-    verdict = gate_of(deadline_seconds=1e-6).judge(run("rm"), NOW)
+def test_no_answer_in_time_denies(hanging_gate_of):
+    verdict = hanging_gate_of(deadline_seconds=1e-6).judge(run("rm"), NOW)
     assert (verdict.outcome, verdict.reason) == (Outcome.DENY, "probe.timeout")
 
 
@@ -144,6 +158,6 @@ def test_text_that_comes_in_is_read_for_orders(gate_of, text, is_hit):
     assert gate_of().judge_incoming(text, "web page").is_hit is is_hit
 
 
-def test_a_text_that_nobody_can_judge_counts_as_orders(gate_of):
-    found = gate_of(deadline_seconds=1e-6).judge_incoming("soup", "web page")
+def test_a_text_that_nobody_can_judge_counts_as_orders(hanging_gate_of):
+    found = hanging_gate_of(deadline_seconds=1e-6).judge_incoming("soup", "web page")
     assert found.is_hit and found.score is None
