@@ -112,11 +112,12 @@ class Governor:
         given = _parsed(params)
         if method == "initialize":
             return _handshake(given, self._servers[at.server])
-        wanted = requests.wanted(at.server, method, {} if given is None else given)
+        asked = self._at_its_cursor(at, method, {} if given is None else given)
+        if asked is None:
+            return Refuse(INVALID_PARAMS, "no list of this session goes on at this cursor")
+        wanted = requests.wanted(at.server, method, asked)
         if wanted is None:
             return self._refuse_method(at, method)
-        if not self._cursors.knows(at, method, given):
-            return Refuse(INVALID_PARAMS, "no list of this session goes on at this cursor")
         if method == "tools/call" and wanted.params is not None:
             if not self._lists.is_current(at.session, at.server):
                 return ListFirst()
@@ -140,16 +141,16 @@ class Governor:
         given = read_object(result, server.result_bytes if is_content else server.message_bytes)
         if isinstance(given, Refuse):
             return given
-        self._cursors.learn(at, method, given)
+        told = self._cursors.tell(at, method, given)
         if method == "tools/list":
-            return await self._tools(at, server, _parsed(params) or {}, given)
+            return await self._tools(at, server, _parsed(params) or {}, told)
         if method == "initialize":
-            given = await self._greeting(server, given)
+            told = await self._greeting(server, given)
         asked = _parsed(params) or {}
         name = asked.get("name", asked.get("uri", ""))
         source = f"{_SUBJECTS.get(method, method)} {at.server}" + (f"/{name}" if isinstance(name, str) and name else "")
-        arrival = await receive(self._monitor, given, source, self._masks, self._policy.redact)
-        return Replaced(encoded(arrival.value)) if method == "initialize" else answer_of(arrival)
+        arrival = await receive(self._monitor, told, source, self._masks, self._policy.redact)
+        return answer_of(arrival) if told is given else Replaced(encoded(arrival.value))
 
     async def failure(self, at: At, method: str, params: bytes, error: bytes) -> Answer:
         """The server's JSON-RPC error for an allowed request."""
@@ -195,6 +196,14 @@ class Governor:
 
     # -------------------------------------------------------------------------------------------------------- inside
 
+    def _at_its_cursor(self, at: At, method: str, given: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a request with the server's cursor in place of our word for it; None: the word means nothing."""
+        word = given.get("cursor")
+        if not isinstance(word, str) or not method.endswith("/list"):
+            return given
+        cursor = self._cursors.meant(at, method, word)
+        return None if cursor is None else {**given, "cursor": cursor}
+
     async def _mediate(self, at: At, wanted: Wanted) -> Answer:
         derived = (server_label(at.server),) if wanted.brings else ()
         call = self._monitor.call(wanted.tool, wanted.object, wanted.args, label=TOOL, derived=derived)
@@ -219,7 +228,8 @@ class Governor:
     async def _tools(self, at: At, server: McpServer, asked: dict[str, Any], given: dict[str, Any]) -> Answer:
         cursor = asked.get("cursor")
         try:
-            page = await self._lists.page(at.session, server, cursor if isinstance(cursor, str) else None, given)
+            word = self._cursors.word(cursor) if isinstance(cursor, str) else None
+            page = await self._lists.page(at.session, server, word, given)
         except (HostError, CanonicalError) as fault:
             self._monitor.note("mcp_pins_unusable", server=at.server, why=str(fault)[:512])
             return Refuse(UNFIT, "the tools of this server cannot be compared with those that were approved")
