@@ -200,7 +200,7 @@ class Relay:
 
     def _advance(self, fd: int, events: int) -> None:
         for stream in self._streams:
-            if stream.is_open:
+            if stream.is_open and not self._is_held(stream):  # a question may have come in this very turn
                 stream.advance(fd, events)
 
     def _hear_supervisor(self) -> None:
@@ -248,6 +248,8 @@ class Relay:
             self._print(self._prompt.invitation())
 
     def _hear_user(self, prompt: Prompt) -> None:
+        if self._invites_at is not None:
+            return  # a key that came together with the question: the invitation drops it
         try:
             typed = os.read(0, 256)
         except OSError:

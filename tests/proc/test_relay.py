@@ -493,6 +493,38 @@ def test_what_was_typed_for_the_agent_before_the_question_took_answers_is_no_ans
         assert finish(run, inner, code=0)["code"] == 0
 
 
+@contextmanager
+def at_once(run: Front) -> Iterator[None]:
+    """Let the front find all that happens meanwhile in one look."""
+    os.kill(run.pid, signal.SIGSTOP)
+    os.waitpid(run.pid, os.WUNTRACED)
+    yield
+    os.kill(run.pid, signal.SIGCONT)
+
+
+def test_a_key_that_comes_together_with_the_question_is_no_answer() -> None:
+    with on_terminal(**ALL) as (run, inner):
+        with at_once(run):
+            run.supervisor.send("ask", question=QUESTION)
+            os.write(run.terminal, b"a\r")
+        read_until(run.terminal, INVITATION)
+        os.write(run.terminal, b"d\r")
+        assert answer_of(run)["allow"] is False
+        assert finish(run, inner, code=0)["code"] == 0
+
+
+def test_output_that_comes_together_with_the_question_waits_for_its_answer() -> None:
+    with on_terminal(**ALL) as (run, inner):
+        with at_once(run):
+            run.supervisor.send("ask", question=QUESTION)
+            os.write(inner, b"z  allow a harmless file\r\n")
+        assert b"harmless" not in read_until(run.terminal, INVITATION)
+        os.write(run.terminal, b"d\r")
+        assert answer_of(run)["allow"] is False
+        read_until(run.terminal, b"harmless")
+        assert finish(run, inner, code=0)["code"] == 0
+
+
 @pytest.mark.parametrize(
     "trick", [b"\x1b]0;", b"\x1bP", b"\x1b[8m", b"\x1b[30;40m", b"\x1b]10;#000\x07\x1b]11;#000\x07"]
 )
