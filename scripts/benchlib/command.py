@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from scripts.benchlib.mcp import main as measure_mcp
 
         return measure_mcp(words[1:])
+    if words[:1] == ["probe"]:
+        from scripts.benchlib.probing import main as measure_probe
+
+        return measure_probe(words[1:])
     if words[:1] == ["net-long"]:
         from scripts.benchlib.netlong import main as watch_network
 
@@ -85,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox; `scripts/bench net-long` "
         "watches the memory of a long transfer beside many open flows; `scripts/bench audit` "
         "verifies and asks a log of a million records; `scripts/bench tail` tells what a tail costs a busy session; "
-        "`scripts/bench mcp` what the MCP gateway adds to a call.",
+        "`scripts/bench mcp` what the MCP gateway adds to a call; `scripts/bench probe` what the model takes for a line.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each world has its turn (default: 5)")
     parser.add_argument("--only", action="append", choices=names, metavar="ITEM", help="an item or group; see --list")

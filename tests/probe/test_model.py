@@ -71,7 +71,6 @@ def test_the_runtime_leaves_nothing_in_the_users_home(tmp_path):
 
 _COUNT_THREADS = """
 import os, pathlib, sys
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[2])])
 import numpy, onnxruntime
 from gmcp_sandbox.probe.model import Model
 before = len(os.listdir("/proc/self/task"))
@@ -80,10 +79,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 """
 
 
-@pytest.mark.parametrize("processors", [1, 2])
-def test_a_pass_has_no_more_threads_than_there_are_processors(processors, tmp_path):
-    if len(os.sched_getaffinity(0)) < processors:
-        pytest.skip("one processor")
-    words = [sys.executable, "-c", _COUNT_THREADS, str(make_model(tmp_path / "m")), str(processors)]
+def test_a_pass_takes_the_callers_thread_alone(tmp_path):
+    words = [sys.executable, "-c", _COUNT_THREADS, str(make_model(tmp_path / "m"))]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert int(done.stdout) == processors - 1  # the caller is one of them
+    assert int(done.stdout) == 0
