@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import shutil
 import subprocess
@@ -33,35 +34,23 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "launch": ("launch /bin/true",),
 }
 """Items that one run measures together."""
+OTHERS = {
+    "net": "network",
+    "net-long": "netlong",
+    "audit": "records",
+    "tail": "tailing",
+    "mcp": "mcp",
+    "probe": "probing",
+}
+"""First word → the module that measures it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the JSON. Ends with 0 also where an aim is missed: this is no test."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == ["net"]:
-        from scripts.benchlib.network import main as measure_network
-
-        return measure_network(words[1:])
-    if words[:1] == ["audit"]:
-        from scripts.benchlib.records import main as measure_records
-
-        return measure_records(words[1:])
-    if words[:1] == ["tail"]:
-        from scripts.benchlib.tailing import main as measure_tail
-
-        return measure_tail(words[1:])
-    if words[:1] == ["mcp"]:
-        from scripts.benchlib.mcp import main as measure_mcp
-
-        return measure_mcp(words[1:])
-    if words[:1] == ["probe"]:
-        from scripts.benchlib.probing import main as measure_probe
-
-        return measure_probe(words[1:])
-    if words[:1] == ["net-long"]:
-        from scripts.benchlib.netlong import main as watch_network
-
-        return watch_network(words[1:])
+    if words and words[0] in OTHERS:
+        other: int = importlib.import_module(f"scripts.benchlib.{OTHERS[words[0]]}").main(words[1:])
+        return other
     args = _parser().parse_args(words)
     if args.list:
         print("\n".join(f"{group}: {', '.join(items)}" for group, items in GROUPS.items()))
@@ -89,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox; `scripts/bench net-long` "
         "watches the memory of a long transfer beside many open flows; `scripts/bench audit` "
         "verifies and asks a log of a million records; `scripts/bench tail` tells what a tail costs a busy session; "
-        "`scripts/bench mcp` what the MCP gateway adds to a call; `scripts/bench probe` what the model takes for a line.",
+        "`scripts/bench mcp` what the MCP gateway adds to a call; "
+        "`scripts/bench probe` what the model takes for a line.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each world has its turn (default: 5)")
     parser.add_argument("--only", action="append", choices=names, metavar="ITEM", help="an item or group; see --list")
