@@ -40,10 +40,11 @@ class Controlled:
         reloading: Reloading | None = None,
         present: Callable[[str], tuple[bytes, bool] | None] = lambda path: None,
         nodes: Callable[[], int] = lambda: 0,
+        flows: Callable[[], int] = lambda: 0,
     ) -> None:
         """`present` tells what an open file says now, and whether calls on it carry the whole file.
 
-        `nodes` tells how many objects the kernel holds of the file system.
+        `nodes` tells how many objects the kernel holds of the file system, `flows` how many connections there are.
         """
         self._prepared = prepared
         self._audit = audit
@@ -52,6 +53,7 @@ class Controlled:
         self._reloading = reloading
         self._present = present
         self._nodes = nodes
+        self._flows = flows
         self._started_ns = time.time_ns()
         self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)], maxlen=_SAMPLES)
 
@@ -82,6 +84,7 @@ class Controlled:
             "tier": state.tier.name.lower(),
             "epoch": state.epoch,
             "nodes": self._nodes(),
+            "flows": self._flows(),
         }
 
     def change(self, call: ToolCall) -> tuple[bytes, bytes] | None:

@@ -18,7 +18,15 @@ from gmcp_sandbox.cli.reloading import Reloading
 from gmcp_sandbox.errors import SandboxError
 from gmcp_sandbox.fs.adapter import serve
 from gmcp_sandbox.monitor.retention import retire
-from gmcp_sandbox.monitor.session import Ending, Service, Session, end_after, sign_in_groups, sync_in_groups
+from gmcp_sandbox.monitor.session import (
+    Ending,
+    Service,
+    Session,
+    end_after,
+    give_memory_back,
+    sign_in_groups,
+    sync_in_groups,
+)
 from gmcp_sandbox.proc.init import fingerprint
 from gmcp_sandbox.proc.program import exit_code_of
 
@@ -54,7 +62,7 @@ class Services:
         audit, approvals = self._assembled.audit, self._assembled.approvals
         reloading = Reloading(prepared, self._assembled, self._report)
         state = self._assembled.monitor.state
-        files = self._assembled.filesystem
+        files, network = self._assembled.filesystem, self._assembled.network
         controlled = Controlled(
             prepared,
             audit,
@@ -63,6 +71,7 @@ class Services:
             reloading=reloading,
             present=files.present,
             nodes=lambda: len(files.table),
+            flows=lambda: 0 if network is None else network.flows,
         )
         services: list[Service] = [
             self._serve_files,
@@ -72,6 +81,7 @@ class Services:
             self._watch_monitor,
             lambda: sync_in_groups(audit.sync, lambda: audit.dirty),
             lambda: sign_in_groups(audit.warm, audit.checkpoint),
+            lambda: give_memory_back(lambda: audit.records),
             self._retire_logs,
             lambda: serve_control(control_line, approvals, controlled),
             reloading.watch,

@@ -10,6 +10,8 @@ Invariants:
 - Never forgotten, only coarser: beyond `MOST` objects the oldest are forgotten one by one, and instead everything that
   was born no later than they were carries the label. Where the file cannot be made smaller (another session has it
   open), it grows up to `HARD`; then tainted writes are refused (ENOSPC).
+- In memory are the marks that would be news to the session, and the last `RECENT` that it made itself: a session that
+  carries a label does not fill its memory with what else does.
 - Marks of a session that runs beside this one are seen at the next look.
 
 Leaves to others: names, times and modes, which tell something, too; copies that programs of the host make.
@@ -32,6 +34,7 @@ from gmcp_sandbox.policy.state import SessionState
 MOST = 200_000
 HARD = 4 * MOST
 """Records, of 32 bytes each."""
+RECENT = 1 << 16
 LABELS = (PRIVATE, SECRET)
 """What is carried on, by bit. `watched` tells what may be changed, not what may be known."""
 
@@ -40,7 +43,11 @@ _BODY = struct.Struct("<QQQBxxx")
 _FLOOR = 0x80
 """The record is about everything born up to then."""
 _DAMAGE = 4096
+_INODE = (1 << 64) - 1
 _READ = 1 << 20
+
+_INODE_BITS = 64
+"""Of a name, which is one number: half of what a tuple costs."""
 
 Key = tuple[int, int, int]
 """Device, inode, birth time in ns."""
@@ -55,9 +62,12 @@ class DerivedStore:
         self._name = name
         self._offset = 0
         self._rest = b""
-        self._masks: dict[Key, int] = {}
+        self._carried = 0
+        self._masks: dict[int, int] = {}
+        self._recent: dict[int, int] = {}
         self._floors = [0] * len(LABELS)
         self._records = 0
+        self._large = 0
 
     @classmethod
     def open(cls, path: Path) -> DerivedStore:
@@ -71,6 +81,7 @@ class DerivedStore:
             while True:
                 store = cls(os.open(path, flags, 0o600), str(path))
                 if store._settle(path):
+                    store._large = max(2 * MOST * _RECORD.size, os.fstat(store._fd).st_size + MOST * _RECORD.size)
                     return store
                 os.close(store._fd)
         except OSError as error:
@@ -101,6 +112,32 @@ class DerivedStore:
         """Give the share back."""
         os.close(self._fd)
 
+    @property
+    def is_large(self) -> bool:
+        """True when the file has so many records that `reopened` is worth its time."""
+        return os.fstat(self._fd).st_size >= self._large
+
+    def reopened(self) -> DerivedStore:
+        """Return the store anew, made smaller when nobody else uses it; this one is closed.
+
+        Raises:
+            OSError: EIO, when it cannot be used any more.
+        """
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        try:
+            store = DerivedStore.open(Path(self._name))
+        except HostError:
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from None
+        store.carry(self._carried)
+        self.close()
+        return store
+
+    def carry(self, mask: int) -> None:
+        """Take note of what the session carries itself: who else does so is no news to it, and not kept."""
+        if mask != self._carried:
+            self._carried = mask
+            self._masks = {named: each for named, each in self._masks.items() if each & ~mask}
+
     def of(self, key: Key) -> int:
         """Return which labels an object carries, one bit for each of `LABELS`."""
         if os.fstat(self._fd).st_size != self._offset:
@@ -117,15 +154,20 @@ class DerivedStore:
         Raises:
             OSError: The mark could not be written; the object must not be.
         """
-        mask |= self._masks.get(_named(key), 0)
-        if self._masks.get(_named(key)) == mask:
+        named = _named(key)
+        known = self._masks.get(named, 0) | self._recent.get(named, 0)
+        mask |= known
+        if mask == known:
             return
         if os.fstat(self._fd).st_size >= HARD * _RECORD.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        record = _packed(key, mask)
+        record = _record(named, mask)
         if os.write(self._fd, record) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._masks[_named(key)] = mask
+        self._learn(named, mask)
+        if len(self._recent) >= RECENT:
+            self._recent.clear()
+        self._recent[named] = mask
 
     # ------------------------------------------------------------------------------------------------------- inside
 
@@ -163,22 +205,25 @@ class DerivedStore:
                 if mask >> bit & 1:
                     self._floors[bit] = max(self._floors[bit], born)
             return
-        key = _named((device, inode, born))
-        self._masks[key] = self._masks.get(key, 0) | mask
+        self._learn(_named((device, inode, born)), mask)
+
+    def _learn(self, named: int, mask: int) -> None:
+        if mask & ~self._carried:
+            self._masks[named] = self._masks.get(named, 0) | mask
 
     def _compact(self, path: Path) -> None:
         """Write what is worth knowing into a new file, and put it in the place of this one."""
-        kept = sorted(self._masks.items(), key=lambda item: (item[1], item[0][2]))
-        for key, mask in kept[: max(0, len(kept) - MOST // 2)]:
+        kept = sorted(self._masks.items(), key=lambda item: (item[1], _born(item[0])))
+        for named, mask in kept[: max(0, len(kept) - MOST // 2)]:
             for bit in range(len(LABELS)):
                 if mask >> bit & 1:
-                    self._floors[bit] = max(self._floors[bit], key[2] or 1)
+                    self._floors[bit] = max(self._floors[bit], _born(named) or 1)
         kept = kept[max(0, len(kept) - MOST // 2) :]
-        floors = [_packed((0, 0, floor), _FLOOR | 1 << bit) for bit, floor in enumerate(self._floors) if floor]
+        floors = [_record(floor << _INODE_BITS, _FLOOR | 1 << bit) for bit, floor in enumerate(self._floors) if floor]
         temporary = path.with_name(f".{path.name}.new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(temporary, flags, 0o600), "wb") as file:
-            file.write(b"".join((*floors, *(_packed(key, mask) for key, mask in kept))))
+            file.write(b"".join((*floors, *(_record(named, mask) for named, mask in kept))))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -200,6 +245,7 @@ class Derivation:
 
     def _look(self) -> None:
         self.mask = mask_of(self._state.taint)
+        self._store.carry(self.mask)
 
     def news(self, key: Key) -> tuple[Label, ...]:
         """Return the labels that an object carries and that the session has not read yet."""
@@ -212,6 +258,8 @@ class Derivation:
         Raises:
             OSError: It could not be marked; it must not be written.
         """
+        if self._store.is_large:
+            self._store = self._store.reopened()
         self._store.mark(key, self.mask)
 
     def close(self) -> None:
@@ -225,13 +273,20 @@ def mask_of(labels: Iterable[str]) -> int:
     return sum(1 << bit for bit, label in enumerate(LABELS) if label.name in names)
 
 
-def _named(key: Key) -> Key:
+def _named(key: Key) -> int:
+    """Return the one number that an object goes by; below zero when it is told by its device."""
     device, inode, born = key
-    return (0 if born else device, inode, born)
+    return born << _INODE_BITS | inode if born else ~(device << _INODE_BITS | inode)
 
 
-def _packed(key: Key, mask: int) -> bytes:
-    device, inode, born = _named(key)
+def _born(named: int) -> int:
+    return max(named, 0) >> _INODE_BITS
+
+
+def _record(named: int, mask: int) -> bytes:
+    number = named if named >= 0 else ~named
+    first, inode = number >> _INODE_BITS, number & _INODE
+    device, born = (0, first) if named >= 0 else (first, 0)
     body = _BODY.pack(device, inode, born, mask)
     return body + zlib.crc32(body).to_bytes(4, "little")
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import trio
 
+from gmcp_sandbox import kernel
 from gmcp_sandbox.errors import SandboxError
 
 Service = Callable[[], Awaitable[None]]
@@ -19,6 +20,8 @@ SYNC_SECONDS = 0.2
 """How often what was written since is synced to the disk."""
 SIGN_SECONDS = 5.0
 """How long a quiet session leaves records without a signature."""
+GIVE_BACK_SECONDS = 30.0
+"""How long freed memory is kept for what may come; looking for it costs some milliseconds of a thread."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -90,6 +93,20 @@ async def sign_in_groups(warm: Callable[[], None], checkpoint: Callable[[], None
     while True:
         await trio.sleep(SIGN_SECONDS)
         checkpoint()
+
+
+async def give_memory_back(used: Callable[[], int], release: Callable[[], None] = kernel.release_freed_memory) -> None:
+    """Give the kernel back what was freed, every `GIVE_BACK_SECONDS` in which something was done, off the loop.
+
+    The allocator keeps the most that was ever wanted at once (a burst of large reads, a pass of the model), else.
+    `used` is a figure that rises with what is done.
+    """
+    done = used()
+    while True:
+        await trio.sleep(GIVE_BACK_SECONDS)
+        before, done = done, used()
+        if done != before:
+            await trio.to_thread.run_sync(release)
 
 
 async def end_after(session: Session, seconds: float) -> None:

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from sys import getsizeof
 
 from gmcp_sandbox.calls.arguments import ProcExec
+from gmcp_sandbox.calls.footprint import ENTRY
 
 HEAD_BYTES = 256
 """Of a file, which decide how it is started (BINPRM_BUF_SIZE)."""
 UNANNOUNCED = "unannounced"
 _MOST = 8192
-_MOST_CHARS = 64 << 20
+_MOST_BYTES = 32 << 20
 _BLANKS = b" \t"
 _HANDLER_WORDS = 3
 """The handler's name, the file's, and the file's first word where the handler wants to have it."""
@@ -56,7 +58,7 @@ class Start:
         self.argv = argv
         self.cwd = cwd
         self.program = ""
-        self.size = len(name) + sum(map(len, argv)) + 64 * len(argv)
+        self.size = ENTRY + getsizeof(name) + sum(map(getsizeof, argv))
         self._next = _Next.PROGRAM
         self._is_handled = False
         self._script: str | None = None
@@ -167,7 +169,7 @@ class Starts:
         self.forget(tid)
         self._starts[tid] = start
         self._size += start.size
-        while len(self._starts) > _MOST or (self._size > _MOST_CHARS and len(self._starts) > 1):
+        while len(self._starts) > _MOST or (self._size > _MOST_BYTES and len(self._starts) > 1):
             self.forget(next(iter(self._starts)))
 
     def of(self, tid: int) -> Start | None:

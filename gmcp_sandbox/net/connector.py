@@ -178,6 +178,10 @@ class Connector:
                 await flow.taken_up.wait()
         await flow.until_thawed()
 
+    def count(self) -> int:
+        """Return how many flows there are."""
+        return len(self._flows)
+
     # -------------------------------------------------------------------------------------------------- another epoch
 
     def freeze(self) -> None:

@@ -71,6 +71,10 @@ class Datagrams:
         self._questions = 0
         self._nursery: trio.Nursery | None = None
 
+    def count(self) -> int:
+        """Return how many flows there are."""
+        return len(self._flows)
+
     async def run(self) -> None:
         """Serve, for as long as the session lasts."""
         async with trio.open_nursery() as nursery:

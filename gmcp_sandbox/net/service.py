@@ -64,6 +64,11 @@ class Network:
         """Descriptors that packets to judge come by: the agent's program stands still until they are answered."""
         return (self._gateway.fileno(),)
 
+    @property
+    def flows(self) -> int:
+        """How many flows there are: TCP, those that are not answered yet included, and UDP."""
+        return self._connector.count() + self._datagrams.count()
+
     async def run(self) -> None:
         """Serve until cancelled.
 

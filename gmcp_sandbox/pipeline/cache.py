@@ -2,8 +2,8 @@
 
 Invariants:
 - An entry is used only in the epoch in which it was made: another epoch than the last one empties the memory first.
-- At most `limit` entries: one more empties the memory. That costs a few thousand misses in a session of many files, and
-  no bookkeeping on a hit.
+- At most `limit` entries, and `room` bytes by `footprint`: one more empties the memory. That costs a few thousand
+  misses in a session of many files, and no bookkeeping on a hit.
 - The key is (tool, object, arguments, label). Offsets, lengths, content, time and process are not in it, so nothing
   that depends on them may be in an entry.
 """
@@ -13,11 +13,14 @@ from __future__ import annotations
 import msgspec
 
 from gmcp_sandbox.calls.arguments import Arguments
+from gmcp_sandbox.calls.footprint import footprint
 from gmcp_sandbox.calls.labels import Label
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome, Verdict
 
 Key = tuple[Tool, str, Arguments, Label]
+ROOM = 24 << 20
+"""Bytes; what 60,000 questions about paths of usual length cost."""
 
 
 class Judgement(msgspec.Struct, frozen=True, gc=False):
@@ -62,10 +65,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class DecisionCache:
     """A bounded memory of one epoch."""
 
-    __slots__ = ("_entries", "_epoch", "_limit")
+    __slots__ = ("_entries", "_epoch", "_held", "_limit", "_room")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, room: int = ROOM) -> None:
         self._limit = limit
+        self._room = room
+        self._held = 0
         self._epoch = 0
         self._entries: dict[Key, Entry] = {}
 
@@ -79,14 +84,21 @@ class DecisionCache:
             TypeError: The key cannot be hashed.
         """
         if epoch != self._epoch:
-            self._entries.clear()
+            self._empty()
             self._epoch = epoch
         return self._entries.get(key)
 
     def put(self, key: Key, epoch: int, entry: Entry) -> None:
-        """Remember an entry, unless its epoch is over."""
-        if epoch != self._epoch or self._limit <= 0:
+        """Remember an entry, unless its epoch is over or it is larger than the memory."""
+        size = footprint(key[1], key[2])
+        if epoch != self._epoch or self._limit <= 0 or size > self._room:
             return
-        if len(self._entries) >= self._limit:
-            self._entries.clear()
+        if len(self._entries) >= self._limit or self._held + size > self._room:
+            self._empty()
+        if key not in self._entries:
+            self._held += size
         self._entries[key] = entry
+
+    def _empty(self) -> None:
+        self._entries.clear()
+        self._held = 0

@@ -16,8 +16,8 @@ from gmcp_sandbox.errors import SandboxError
 from gmcp_sandbox.probe.memory import Memory
 from gmcp_sandbox.probe.model import Answer, Model
 
-MOST = 16
-"""Lines of one forward pass."""
+MOST = 4
+"""Lines of one forward pass. More are no faster, make the first wait for the last, and take 6 MiB each meanwhile."""
 
 
 class ProbeError(RuntimeError):

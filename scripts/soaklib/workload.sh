@@ -1,8 +1,11 @@
-# One round of everything that agents do, over and over; argument: seconds. Prints one line a round.
+# One round of everything that agents do, over and over; arguments: seconds, and how many to rest after a round.
+# Prints one line a round.
 # Programs that are not installed are left out, and said once.
 set -u
 end=$((SECONDS + $1))
+pause=$2
 round=0
+top=$PWD
 export TMPDIR=/tmp GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.com
 export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.com
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -53,17 +56,18 @@ os._exit(0)'
 }
 building() { printf 'int main(void) { return 0; }\n' > m.c && gcc -o m m.c && ./m; }
 refused() { cat /etc/shadow 2>/dev/null; ls /root /home/nobody 2>/dev/null; true; }
-network() {
+loopback() {
     /usr/bin/python3 -c '
-import http.server, socket, threading, urllib.request
+import http.server, threading, urllib.request
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 for _ in range(10): urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/").read()
-server.shutdown()
-for n in range(10):
-    try: socket.getaddrinfo(f"name{n}.example.com", 80)
-    except OSError: pass' >/dev/null 2>&1
+server.shutdown()' >/dev/null 2>&1
 }
+inside() { /usr/bin/python3 -I "$top/inside.py" "$1" "$round"; }
+network() { inside net; }
+servers() { inside mcp; }
+paths() { inside paths; }
 verified() { fio --name=v --rw=randwrite --size=4m --verify=crc32c --do_verify=1 --output=/dev/null && rm -f v.*; }
 clients() { dbench -t 3 2 >/dev/null; }
 stressed() { stress-ng --temp-path . --rename 1 --dir 1 --link 1 --utime 1 --timeout 3s --quiet; }
@@ -76,8 +80,9 @@ while [ $SECONDS -lt $end ]; do
     round=$((round + 1))
     mkdir -p "work$((round % 3))" && cd "work$((round % 3))" || exit 1
     try git commits; try sqlite3 databases; try true small_files; try true programs; try python3 python_work
-    try gcc building; try true refused; try python3 network; try fio verified; try dbench clients
+    try gcc building; try true refused; try python3 loopback; try python3 network; try python3 servers; try python3 paths; try fio verified; try dbench clients
     try stress-ng stressed
     cd .. && rm -rf "work$((round % 3))"
     echo "round $round"
+    sleep "$pause"
 done

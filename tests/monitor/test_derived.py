@@ -125,7 +125,7 @@ def test_a_link_in_its_place_is_refused(path, tmp_path):
         DerivedStore.open(path)
 
 
-def test_the_mask_follows_the_taint(store):
+def test_the_mask_follows_the_taint(path, store):
     state = SessionState(Tier.STANDARD)
     derivation = Derivation(store, state)
     assert (derivation.mask, mask_of(["watched"])) == (0, 0)
@@ -133,10 +133,56 @@ def test_the_mask_follows_the_taint(store):
     assert derivation.mask == A_PRIVATE
     derivation.mark(FILE)
     assert derivation.news(FILE) == ()
-    fresh = Derivation(store, SessionState(Tier.STANDARD))
+    fresh = Derivation(DerivedStore.open(path), SessionState(Tier.STANDARD))
     assert fresh.news(FILE) == (PRIVATE,)
-    store.mark(FILE, A_SECRET)
+    fresh._store.mark(FILE, A_SECRET)
     assert derivation.news(FILE) == (SECRET,)
+    fresh.close()
+
+
+def test_a_session_that_carries_a_label_does_not_fill_its_memory_with_it(path, monkeypatch):
+    monkeypatch.setattr(derived, "RECENT", 8)
+    store = DerivedStore.open(path)
+    store.mark(FILE, A_SECRET)
+    store.carry(A_PRIVATE)
+    for number in range(1, 101):
+        store.mark((1, number, 7), A_PRIVATE)
+        assert store.of(FILE) == A_SECRET, "reads what was appended, its own marks included"
+    assert (len(store._masks), len(store._recent) <= 8) == (1, True)
+    store.close()
+    again = DerivedStore.open(path)
+    assert all(again.of((1, number, 7)) == A_PRIVATE for number in range(1, 101))
+    again.close()
+
+
+def test_a_long_session_makes_its_store_smaller_where_it_is_alone(path, monkeypatch):
+    monkeypatch.setattr(derived, "MOST", 10)
+    monkeypatch.setattr(derived, "HARD", 40)
+    state = SessionState(Tier.STANDARD)
+    state.read(PRIVATE)
+    derivation = Derivation(DerivedStore.open(path), state)
+    for number in range(1, 201):
+        derivation.mark((1, number, number))
+    assert path.stat().st_size <= 21 * 32
+    derivation.close()
+    again = DerivedStore.open(path)
+    assert all(again.of((1, number, number)) == A_PRIVATE for number in range(1, 201))
+    again.close()
+
+
+def test_beside_another_session_a_long_one_goes_on_to_the_bound(path, monkeypatch):
+    monkeypatch.setattr(derived, "MOST", 10)
+    monkeypatch.setattr(derived, "HARD", 40)
+    state = SessionState(Tier.STANDARD)
+    state.read(PRIVATE)
+    derivation, other = Derivation(DerivedStore.open(path), state), DerivedStore.open(path)
+    with pytest.raises(OSError, match="space"):
+        for number in range(1, 201):
+            derivation.mark((1, number, number))
+    assert path.stat().st_size == 40 * 32
+    assert all(other.of((1, number, number)) == A_PRIVATE for number in range(1, 41))
+    derivation.close()
+    other.close()
 
 
 KEYS = st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 3))

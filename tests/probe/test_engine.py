@@ -76,7 +76,7 @@ def test_what_queues_up_is_computed_together_and_once(engines):
         thread.join()
     assert model.asked[0] == ["x"] and sorted(model.asked[1]) == ["a", "bb", "ccc"] and len(model.asked) == 2
     assert found == {0: 1.0, 1: 1.0, 2: 2.0, 3: 1.0, 4: 3.0}
-    assert len(lines) < MOST
+    assert len(lines) <= MOST
 
 
 def test_who_waits_too_long_gets_no_answer(engines):
