@@ -19,8 +19,9 @@ import msgspec
 
 from gmcp_sandbox.audit.entries import AgainEntry, CallEntry, Entry, EventEntry, SealEntry, decode, resolve
 from gmcp_sandbox.audit.record import MAX_LINE
+from gmcp_sandbox.audit.repeats import REPEATS
 from gmcp_sandbox.audit.segments import is_log_directory, list_segments, open_segment, segment_name
-from gmcp_sandbox.audit.writer import REPEATABLE, REPEATS
+from gmcp_sandbox.audit.writer import REPEATABLE
 from gmcp_sandbox.calls.tools import NETWORK_TOOLS
 from gmcp_sandbox.errors import AuditError
 

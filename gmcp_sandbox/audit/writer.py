@@ -38,6 +38,7 @@ from gmcp_sandbox.audit.record import (
     segment_body,
 )
 from gmcp_sandbox.audit.redact import redact_decision
+from gmcp_sandbox.audit.repeats import Repeats
 from gmcp_sandbox.audit.segments import is_segment, segment_name
 from gmcp_sandbox.audit.signing import Signer, statement
 from gmcp_sandbox.calls.footprint import footprint
@@ -48,10 +49,6 @@ from gmcp_sandbox.errors import AuditError
 
 MIN_BUDGET = 64 << 10
 MAX_SEGMENT = 64 << 20
-REPEATS = 65_536
-"""How many full records can be referred to; then the table starts anew."""
-REPEATS_ROOM = 24 << 20
-"""Bytes that the table may cost: a record is short that hides a long secret word, its key is not."""
 REPEATABLE = 4096
 """Longer lines are not referred to, so that the table and its readers stay small."""
 CHECKPOINT_EVERY = 4096
@@ -107,8 +104,7 @@ class AuditWriter:
         self._link = linker()
         self._previous = START
         self._totals: dict[str, list[int]] = {tool.value: [0, 0] for tool in Tool}
-        self._repeats: dict[object, int] = {}
-        self._repeats_held = 0
+        self._repeats = Repeats()
         self._is_spent = False
         self._broken: str | None = None
         self._sync_lock = threading.Lock()
@@ -157,13 +153,13 @@ class AuditWriter:
         is_allowed = decision.outcome is _ALLOW
         key = (call.object, call.tool, call.args, call.label.name, decision.epoch, is_allowed or decision.deciding)
         try:
-            ref = self._repeats.get(key) if not call.derived else None  # what an object brings is news, never a repeat
+            ref = self._repeats.of(key) if not call.derived else None  # what an object brings is news, never a repeat
         except TypeError:  # arguments that the schema layer refused need not be hashable
             self._append_once(decision, latency_ns)
         else:
             if ref is None:
                 if self._append_once(decision, latency_ns) <= REPEATABLE and not call.derived:
-                    self._remember(key, call.seq, footprint(call.object, call.args))
+                    self._repeats.remember(key, call.seq, footprint(call.object, call.args))
             else:
                 body = again_body(call, ref, latency_ns)
                 if self._size + len(body) > self._limit and self._make_room(len(body)):
@@ -335,18 +331,6 @@ class AuditWriter:
             os.ftruncate(self._fd, self._size)
         except OSError as error:
             self._broken = f"{why}; the torn line stays: {error.strerror}"
-
-    def _remember(self, key: object, seq: int, size: int) -> None:
-        if size > REPEATS_ROOM:
-            return
-        if len(self._repeats) >= REPEATS or self._repeats_held + size > REPEATS_ROOM:
-            self._forget_repeats()
-        self._repeats[key] = seq
-        self._repeats_held += size
-
-    def _forget_repeats(self) -> None:
-        self._repeats.clear()
-        self._repeats_held = 0
 
     def _make_room(self, body_bytes: int) -> bool:
         """Start a new file when this one is full; return whether it did.

@@ -23,6 +23,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,11 +44,10 @@ _BODY = struct.Struct("<QQQBxxx")
 _FLOOR = 0x80
 """The record is about everything born up to then."""
 _DAMAGE = 4096
-_INODE = (1 << 64) - 1
 _READ = 1 << 20
-
 _INODE_BITS = 64
 """Of a name, which is one number: half of what a tuple costs."""
+_INODE = (1 << _INODE_BITS) - 1
 
 Key = tuple[int, int, int]
 """Device, inode, birth time in ns."""
@@ -127,6 +127,7 @@ class DerivedStore:
         try:
             store = DerivedStore.open(Path(self._name))
         except HostError:
+            self._floors = [sys.maxsize] * len(LABELS)  # without a share it misses what others mark: all carries all
             raise OSError(errno.EIO, os.strerror(errno.EIO)) from None
         store.carry(self._carried)
         self.close()

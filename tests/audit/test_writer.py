@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gmcp_sandbox.audit import repeats
 from gmcp_sandbox.audit.entries import AgainEntry, CallEntry, EventEntry, SealEntry, decode
 from gmcp_sandbox.audit.query import read
 from gmcp_sandbox.audit.record import Genesis
@@ -23,6 +24,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.policy.auditing import compile_redaction
+from tests.audit.conftest import make_decision, open_writer
 
 
 def entries(directory):
@@ -318,3 +320,14 @@ def test_words_that_the_profile_names_never_stand_in_a_record(tmp_path, decision
     assert "ACME" not in log
     assert log.count("[redacted]/x") == log.count("[redacted]/y") == 1
     assert '"kind":"again"' in log
+
+
+def test_what_repeats_refer_to_takes_no_more_memory_than_it_may(tmp_path, monkeypatch):
+    monkeypatch.setattr(repeats, "REPEATS_ROOM", 20_000)
+    log = open_writer(tmp_path / "log", 8 << 20)
+    for seq in range(1, 201):
+        log.append(make_decision(seq, f"/ws/{seq // 2}-" + "x" * 2000), 1)
+        assert 1 <= len(log._repeats) <= 9
+    log.close()
+    assert sum(isinstance(one, AgainEntry) for one in entries(tmp_path / "log")) >= 80
+    assert verify(str(tmp_path / "log")).state is State.UNSEALED

@@ -170,6 +170,24 @@ def test_a_long_session_makes_its_store_smaller_where_it_is_alone(path, monkeypa
     again.close()
 
 
+def test_a_store_that_cannot_be_opened_again_lets_everything_carry_everything(path, monkeypatch):
+    monkeypatch.setattr(derived, "MOST", 10)
+    state = SessionState(Tier.STANDARD)
+    state.read(PRIVATE)
+    derivation = Derivation(DerivedStore.open(path), state)
+    for number in range(1, 21):
+        derivation.mark((1, number, number))
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+    with pytest.raises(OSError, match="Input/output"):
+        derivation.mark((1, 21, 21))
+    assert derivation.news((1, 99, 1 << 60)) == (SECRET,)
+    path.unlink()
+    derivation.mark((1, 21, 21))
+    assert derivation.news((1, 99, 1 << 60)) == ()
+    derivation.close()
+
+
 def test_beside_another_session_a_long_one_goes_on_to_the_bound(path, monkeypatch):
     monkeypatch.setattr(derived, "MOST", 10)
     monkeypatch.setattr(derived, "HARD", 40)

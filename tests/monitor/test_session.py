@@ -6,7 +6,15 @@ import pytest
 import trio
 
 from gmcp_sandbox.errors import AuditError, HostError
-from gmcp_sandbox.monitor.session import SYNC_SECONDS, Ending, Session, end_after, sync_in_groups
+from gmcp_sandbox.monitor.session import (
+    GIVE_BACK_SECONDS,
+    SYNC_SECONDS,
+    Ending,
+    Session,
+    end_after,
+    give_memory_back,
+    sync_in_groups,
+)
 
 EXITED = Ending("exited", 3)
 STOPPED = Ending("stopped", 143, "the session was stopped")
@@ -146,3 +154,16 @@ async def test_the_log_is_synced_in_groups_and_only_when_something_was_written(
         nursery.cancel_scope.cancel()
     assert len(synced) == 2
     assert seen[1] - seen[0] >= SYNC_SECONDS
+
+
+async def test_memory_is_given_back_only_after_something_was_done(autojump_clock: trio.testing.MockClock) -> None:
+    done, released = [0], []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_memory_back, lambda: done[0], lambda: released.append(trio.current_time))
+        for counts, expected in ((0, 0), (7, 1), (7, 1), (8, 2)):
+            done[0] = counts
+            await trio.sleep(GIVE_BACK_SECONDS + 0.1)
+            while len(released) < expected:  # the clock jumps also while a thread works
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert len(released) == 2

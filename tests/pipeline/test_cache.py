@@ -45,3 +45,22 @@ def test_a_limit_of_zero_remembers_nothing():
     cache.get(key("/"), 1)
     cache.put(key("/"), 1, ENTRY)
     assert len(cache) == 0
+
+
+def test_it_never_takes_more_room_than_it_has():
+    cache = DecisionCache(1000, room=20_000)
+    cache.get(key("/"), 1)
+    for number in range(100):
+        cache.put(key(f"{number}" + "x" * 4000), 1, ENTRY)
+        assert 1 <= len(cache) <= 4
+    cache.put(key("y" * 30_000), 1, ENTRY)
+    assert cache.get(key("y" * 30_000), 1) is None and len(cache) >= 1
+
+
+def test_an_entry_that_is_put_again_takes_no_more_room():
+    cache = DecisionCache(1000, room=20_000)
+    cache.get(key("/"), 1)
+    for _ in range(1000):
+        cache.put(key("/a"), 1, ENTRY)
+        cache.put(key("/b"), 1, ENTRY)
+        assert cache.get(key("/a"), 1) is ENTRY
