@@ -27,6 +27,7 @@ from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.polling import poll_first
 from gmcp_sandbox.fs.stats import Stat
 from gmcp_sandbox.fs.tree import FOREVER
+from gmcp_sandbox.fs.watching import note
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -101,6 +102,8 @@ class Adapter(pyfuse3.Operations):
                 attributes_valid, entry_valid = watches.spans(node, found, judged_at, named=named)
             else:
                 attributes_valid, entry_valid = zone.attributes, zone.entry
+            if named and counted:
+                note(node, found, zone.entry)
             ids = core.ids
             uid = ids.shown(uid)
             gid = ids.shown(gid)
@@ -113,8 +116,11 @@ class Adapter(pyfuse3.Operations):
 
     def _name_only(self, node: Node) -> Any:
         """Return the reply that says of an object what stands in a directory: its type and number."""
-        device, number, _ = node.key or (0, node.id, 0)
-        self._entry.fill(0, self._core.shown_number(device, number), node.kind, 1, *_NO_ATTRIBUTES)
+        number = node.id
+        if node.key is not None:
+            device, number, _ = node.key
+            number = self._core.shown_number(device, number)
+        self._entry.fill(0, number, node.kind, 1, *_NO_ATTRIBUTES)
         return self._entry.object
 
     def _file_info(self, number: int, node: Node) -> pyfuse3.FileInfo:

@@ -6,7 +6,8 @@
   is that large.
 - Fixed names stand in the listing of the directory that they lie in; hidden ones do not.
 - An entry comes with attributes (and counts as a look-up) only when its label is the directory's own: what carries a
-  higher label is looked up, and asked for, by itself. What the kernel holds already (`watching.py`) comes without.
+  higher label is looked up, and asked for, by itself. What the kernel holds already (`loans.py`), what the view fixes,
+  and the directory itself and the one above come without.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.fs.backing import fail
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.stats import Stat
-from gmcp_sandbox.fs.watching import wear
+from gmcp_sandbox.fs.watching import keeper_of, wear
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.core import Core
@@ -34,7 +35,7 @@ _NAME_BYTES = 64
 _READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 Emit = Callable[[bytes, Node, Stat | None, int, bool], bool]
-"""Put an entry into the reply: name, node that it is shown as, attributes (None: the kernel holds them), next offset,
+"""Put an entry into the reply: name, node that it is shown as, attributes (None: type and number alone), next offset,
 and whether the kernel is to know the node by it (a look-up). False when the reply is full."""
 
 
@@ -89,10 +90,10 @@ class Directories:
         if listing.names is None or start == 0:
             self._take(listing)
         assert listing.names is not None
-        watch = node.watch if node.watch is not None and node.watch.is_lasting else None
+        keeper = keeper_of(node)
         for position in range(start, len(listing.names)):
             name = listing.names[position]
-            held = None if watch is None else watch.held(name)
+            held = None if keeper is None else keeper.held(name)
             known = None if held is None else self._table.known(held)
             if known is not None:
                 if not emit(name, known, None, position + 1, False):
@@ -129,10 +130,10 @@ class Directories:
         """Put one entry into the reply; one that is gone by now is passed over."""
         if name in (b".", b".."):
             where = node if name == b"." or node.parent is None else node.parent
-            return emit(name, where, self._stat(where), following, False)
+            return emit(name, where, None, following, False)
         child = node.children.get(name) if node.children is not None else None
         if child is not None:
-            return emit(name, child, self._core.tree.stat(child), following, False)
+            return emit(name, child, None, following, False)
         try:
             found = self._backing.name_stat(node, name)
         except OSError:
@@ -149,9 +150,6 @@ class Directories:
         known.lookups -= 1
         self._table.release(known)
         return False
-
-    def _stat(self, node: Node) -> Stat:
-        return self._core.tree.stat(node) if isinstance(node, Fixed) else self._backing.stat(node)
 
     def release(self, number: int) -> None:
         """Close a handle."""

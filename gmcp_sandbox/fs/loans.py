@@ -1,4 +1,4 @@
-"""What of one directory is lent to the agent's kernel: names and attributes that it may keep unasked for some time.
+"""What the agent's kernel holds of one directory: names and attributes that it may keep unasked for some time.
 
 - What is noted here covers what the kernel holds: a name is forgotten here only when its time is over, when the agent
   itself changes it (its kernel knows), or together with a notice that the kernel is to forget it.
@@ -18,10 +18,46 @@ if TYPE_CHECKING:
 
 LENT_SECONDS = 300.0
 """For so long the kernel may keep what is watched."""
+_MOST_TOLD = 16_384
+"""Names of a directory."""
 IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE = 0x2, 0x4, 0x8
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200
 NAMES = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE
 """Events of inotify(7) by which a name comes, goes or becomes another's."""
+
+
+class Told:
+    """Names of one directory that its kernel was told of, with attributes, a moment ago: no listing need do it again.
+
+    A loan without a promise: what the kernel has dropped since it asks for by itself.
+    """
+
+    __slots__ = ("_names", "_until")
+
+    def __init__(self) -> None:
+        self._names: dict[bytes, int] = {}
+        self._until = 0.0
+
+    def note(self, name: bytes, node: int, seconds: float) -> None:
+        """Note that the kernel keeps a name and its attributes for so long, from now."""
+        now = time.monotonic()
+        if now >= self._until or len(self._names) >= _MOST_TOLD:
+            self._names.clear()
+            self._until = now + seconds
+        self._names[name] = node
+
+    def held(self, name: bytes) -> int | None:
+        """Return the node id of a name that it was told of."""
+        return self._names.get(name)
+
+    @property
+    def is_lasting(self) -> bool:
+        """True while what is held need not be told again."""
+        return time.monotonic() < self._until
+
+    def forget(self, name: bytes) -> None:
+        """Tell a name again: it is another's now, or was read, which the kernel takes for a change."""
+        self._names.pop(name, None)
 
 
 class Watch:

@@ -18,7 +18,7 @@ from gmcp_sandbox.fs.stats import Key, Stat
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.files import Handle
-    from gmcp_sandbox.fs.loans import Watch
+    from gmcp_sandbox.fs.loans import Told, Watch
     from gmcp_sandbox.fs.tree import Place
 
 STALE = -1
@@ -52,6 +52,7 @@ class Node:
         fd: For a directory a cached descriptor, for an unlinked object its last hold on the host; -1 for none.
         recent: Whether `fd` was used since the cache last looked.
         watch: Of a directory, how its changes are told (`watching.py`); None: nobody tried yet.
+        told: Of a directory, which of its names the kernel was told of lately.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class Node:
         "recent",
         "size",
         "sticky",
+        "told",
         "watch",
     )
 
@@ -99,6 +101,7 @@ class Node:
         self.fd = -1
         self.recent = False
         self.watch: Watch | None = None
+        self.told: Told | None = None
 
     @property
     def is_dir(self) -> bool:

@@ -32,7 +32,7 @@ import trio
 from gmcp_sandbox import kernel
 from gmcp_sandbox.calls.labels import PRIVATE
 from gmcp_sandbox.fs.backing import Backing, magic
-from gmcp_sandbox.fs.loans import IN_ATTRIB, IN_CLOSE_WRITE, IN_MODIFY, LENT_SECONDS, NAMES, Watch
+from gmcp_sandbox.fs.loans import IN_ATTRIB, IN_CLOSE_WRITE, IN_MODIFY, LENT_SECONDS, NAMES, Told, Watch
 from gmcp_sandbox.fs.nodes import Name, Node
 from gmcp_sandbox.fs.notices import KernelCaches, Notices, tell
 from gmcp_sandbox.fs.stats import Key, Stat
@@ -207,15 +207,40 @@ class Watches:
             self._fd = -1
 
 
+def note(node: Node, found: Stat, seconds: float) -> None:
+    """Note that the kernel was told of a node by its name, with attributes, and keeps both for so long."""
+    parent = node.parent
+    if parent is None or seconds <= 0.0 or node.more is not None or (found.nlink > 1 and not node.is_dir):
+        return
+    if parent.told is None:
+        parent.told = Told()
+    parent.told.note(node.name, node.id, seconds)
+
+
+def keeper_of(directory: Node) -> Told | Watch | None:
+    """Return who knows which names of a directory its kernel holds; None: nobody does."""
+    watch, told = directory.watch, directory.told
+    if watch is not None and watch.is_lasting:
+        return watch
+    return told if told is not None and told.is_lasting else None
+
+
 def forget(parent: Node, name: bytes) -> int | None:
     """Lend a name no more, if it was, in any directory; see `Watch.forget`."""
+    if parent.told is not None:
+        parent.told.forget(name)
     return None if parent.watch is None else parent.watch.forget(name)
 
 
 def wear(node: Node) -> None:
     """Note that an object is read; see `Watch.wear`."""
-    if node.parent is not None and node.parent.watch is not None:
-        node.parent.watch.wear(node.name)
+    parent = node.parent
+    if parent is None:
+        return
+    if parent.told is not None:
+        parent.told.forget(node.name)
+    if parent.watch is not None:
+        parent.watch.wear(node.name)
 
 
 def _may_be_lent(node: Node, parent: Node, found: Stat) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gmcp_sandbox.fs import loans
-from gmcp_sandbox.fs.loans import IN_DELETE, IN_MODIFY, LENT_SECONDS, Watch
+from gmcp_sandbox.fs.loans import IN_DELETE, IN_MODIFY, LENT_SECONDS, Told, Watch
 from gmcp_sandbox.fs.notices import Notices
 
 
@@ -94,3 +94,31 @@ def test_an_end_is_told_to_whom_it_concerns(clock: Clock) -> None:
     watch = Watch(1, 7, ended.append)
     watch.end()
     assert ended == [watch]
+
+
+def test_what_was_told_is_held_until_its_time_is_over(clock: Clock) -> None:
+    told = Told()
+    told.note(b"f", 3, 60.0)
+    clock.now += 59
+    told.note(b"g", 4, 60.0)
+    assert (told.is_lasting, told.held(b"f"), told.held(b"g"), told.held(b"h")) == (True, 3, 4, None)
+    clock.now += 2
+    assert not told.is_lasting
+    told.note(b"h", 5, 60.0)
+    assert (told.is_lasting, told.held(b"f"), told.held(b"h")) == (True, None, 5)
+
+
+def test_what_was_told_and_is_anothers_now_is_told_again(clock: Clock) -> None:
+    told = Told()
+    told.note(b"f", 3, 1.0)
+    told.forget(b"f")
+    told.forget(b"never told")
+    assert told.held(b"f") is None
+
+
+def test_what_was_told_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loans, "_MOST_TOLD", 10)
+    told = Told()
+    for number in range(35):
+        told.note(b"%d" % number, number, 60.0)
+    assert (told.held(b"34"), told.held(b"9"), len(told._names) <= 10) == (34, None, True)
