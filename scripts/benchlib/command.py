@@ -1,23 +1,33 @@
-"""`scripts/bench`: rounds in which every world has its turn, then a table and JSON."""
+"""`scripts/bench`: rounds in which every world has its turn, then a table, JSON, and a page with plots."""
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib
 import json
+import os
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from scripts.benchlib.report import ITEMS, Samples, as_json, table
-from scripts.benchlib.worlds import World, base_python, furnish, large_system_file, prepare, worlds
+from scripts.benchlib.explanations import COMMITTED, Explanations
+from scripts.benchlib.host import about_run
+from scripts.benchlib.page import write
+from scripts.benchlib.report import ITEMS, Samples, as_json, from_json, table
+from scripts.benchlib.rounds import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS: dict[str, tuple[str, ...]] = {
-    "pipeline": ("pipeline miss", "pipeline hit", "mediate miss", "mediate hit"),
+    "launch": ("launch /bin/true",),
+    "programs": ("python first", "python later", "git status first", "git status second"),
+    "suite": ("pytest suite",),
+    "build": ("gcc build",),
+    "unpack": ("unpack 3,000 files",),
+    "exec": ("exec", "exec /bin/true"),
     "files": (
         "lookup missing",
         "lookup",
@@ -30,8 +40,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "read system again",
         "write",
     ),
-    "programs": ("python first", "python later", "git status first", "git status second"),
-    "launch": ("launch /bin/true",),
+    "pipeline": ("pipeline miss", "pipeline hit", "mediate miss", "mediate hit"),
 }
 """Items that one run measures together."""
 OTHERS = {
@@ -46,27 +55,27 @@ OTHERS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print the table, write the JSON. Ends with 0 also where an aim is missed: this is no test."""
+    """Measure, print the table, write what is asked for. Ends with 0 also where an aim is missed: this is no test."""
     words = sys.argv[1:] if argv is None else list(argv)
     if words and words[0] in OTHERS:
         other: int = importlib.import_module(f"scripts.benchlib.{OTHERS[words[0]]}").main(words[1:])
         return other
-    args = _parser().parse_args(words)
+    parser = _parser()
+    args = parser.parse_args(words)
     if args.list:
         print("\n".join(f"{group}: {', '.join(items)}" for group, items in GROUPS.items()))
         return 0
-    wanted = set(args.only or ITEMS)
-    groups = [group for group, items in GROUPS.items() if wanted & {group, *items}]
-    directory = ROOT / ".bench" / f"run-{time.time_ns()}"
     try:
-        samples = _measure(args, groups, directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    kept = {name for group in groups for name in GROUPS[group] if group in wanted or name in wanted}
-    samples.values = {name: values for name, values in samples.values.items() if name in kept}
-    print("\n".join(table(samples)))
+        explanations = Explanations.read()
+        results = _read(args.source) if args.source else _run(args, words)
+    except ValueError as error:
+        parser.error(str(error))
+    print("\n".join(table(from_json(results))))
     if args.json:
-        args.json.write_text(json.dumps(as_json(samples, args.rounds), indent=1, ensure_ascii=False) + "\n")
+        args.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if args.write:
+        for finding in write(COMMITTED, results, explanations):
+            print(f"bench: {finding}", file=sys.stderr)
     return 0
 
 
@@ -74,86 +83,58 @@ def _parser() -> argparse.ArgumentParser:
     names = [*GROUPS, *ITEMS]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Compare native, bubblewrap and this sandbox, one after the other in every round; shows medians. "
+        description="Compare native, bubblewrap, other sandboxes that are installed (firejail, nsjail, sandlock) and "
+        "this one, one after the other in every round; shows medians. "
         "`scripts/bench net` compares networks: a veth, slirp4netns, pasta and this sandbox; `scripts/bench net-long` "
         "watches the memory of a long transfer beside many open flows; `scripts/bench audit` "
         "verifies and asks a log of a million records; `scripts/bench tail` tells what a tail costs a busy session; "
         "`scripts/bench mcp` what the MCP gateway adds to a call; "
         "`scripts/bench probe` what the model takes for a line.",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each world has its turn (default: 5)")
+    parser.add_argument("--rounds", type=_count, default=3, help="how often each world has its turn (default: 3)")
     parser.add_argument("--only", action="append", choices=names, metavar="ITEM", help="an item or group; see --list")
     parser.add_argument("--list", action="store_true", help="print groups and items")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write medians and all values there")
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing: take such a file")
+    parser.add_argument("--write", action="store_true", help=f"write {COMMITTED.relative_to(ROOT)}: page, plots, JSON")
     parser.add_argument("--profile", default="default", help="profile of the sandbox (default: default)")
     parser.add_argument("--gmcp", type=Path, default=ROOT / ".venv/bin/gmcp-sandbox", help="the program to measure")
-    parser.add_argument("--count", type=int, default=200, help="file operations of a kind and round (default: 200)")
-    parser.add_argument("--mib", type=int, default=64, help="size of the large file (default: 64)")
+    parser.add_argument("--count", type=_count, default=200, help="file operations of a kind and round (default: 200)")
+    parser.add_argument("--starts", type=_count, default=300, help="program starts of a kind and round (default: 300)")
+    parser.add_argument("--mib", type=_count, default=64, help="size of the large file (default: 64)")
     return parser
 
 
-def _measure(args: argparse.Namespace, groups: list[str], directory: Path) -> Samples:
-    samples = Samples()
-    others = [group for group in groups if group != "pipeline"]
-    compared = worlds(directory, args.gmcp, args.profile) if others else []
-    for world in compared:
-        furnish(world, args.mib << 20)
-    Path(large_system_file()).read_bytes()  # else the first world of the first round would pay for the disk
-    for number in range(args.rounds):
-        _progress(f"round {number + 1} of {args.rounds}")
-        if "pipeline" in groups:
-            from scripts.benchlib.pipeline import measure
-
-            directory.mkdir(parents=True, exist_ok=True)
-            samples.add("sandbox", measure(directory, args.profile))
-        # Another one begins in every round, so that none always finds the machine as the same one left it.
-        turn = number % len(compared) if compared else 0
-        for group in others:
-            for world in [*compared[turn:], *compared[:turn]]:
-                _attempt(samples, world, group, number, args.count)
-    _progress("")
-    return samples
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
 
 
-def _attempt(samples: Samples, world: World, group: str, number: int, count: int) -> None:
-    run: Callable[[World, int, int], dict[str, list[float]]] = {
-        "files": _files,
-        "programs": _programs,
-        "launch": _launch,
-    }[group]
+def _read(source: Path) -> dict[str, Any]:
     try:
-        samples.add(world.name, run(world, number, count))
-    except subprocess.CalledProcessError as error:
-        print(f"bench: {group} failed in {world.name}: {error.stderr.strip()[-500:]}", file=sys.stderr)
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        print(f"bench: {group} failed in {world.name}: {error}", file=sys.stderr)
+        results: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read {source}: {error.strerror}") from None
+    from_json(results)
+    return results
 
 
-def _files(world: World, number: int, count: int) -> dict[str, list[float]]:
-    directory = prepare(world, number, count)
+def _run(args: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
+    wanted = set(args.only or ITEMS)
+    groups = [group for group, items in GROUPS.items() if wanted & {group, *items}]
+    # As where it is installed: with its bytecode. Whether this environment would let Python write it does not matter.
+    compileall.compile_dir(ROOT / "gmcp_sandbox", quiet=1)
+    directory = ROOT / ".bench" / f"run-{time.time_ns()}"
+    about = about_run(args, words)
     try:
-        script = str(world.workspace / "inside.py")
-        output = world.run(base_python(), "-I", script, str(directory), large_system_file(), str(count))
+        samples = measure(args, groups, directory)
     finally:
-        shutil.rmtree(directory)
-    return {name: [value] for name, value in json.loads(output).items()}
-
-
-def _programs(world: World, number: int, count: int) -> dict[str, list[float]]:
-    script = str(world.workspace / "programs.sh")
-    output = world.run("/bin/bash", script, base_python(), str(world.workspace / "repository"))
-    return {name: [value / 1000 for value in values] for name, values in json.loads(output).items()}
-
-
-def _launch(world: World, number: int, count: int) -> dict[str, list[float]]:
-    times = []
-    for _ in range(3):
-        begun = time.perf_counter_ns()
-        world.run("/bin/true")
-        times.append((time.perf_counter_ns() - begun) / 1e6)
-    return {"launch /bin/true": times}
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        shutil.rmtree(directory, ignore_errors=True)
+    kept = {name for group in groups for name in GROUPS[group] if group in wanted or name in wanted}
+    measured = Samples({name: values for name, values in samples.values.items() if name in kept})
+    if not measured.values:
+        raise ValueError("nothing could be measured")
+    about["load"].append(os.getloadavg()[0])
+    return as_json(measured, about)

@@ -11,19 +11,18 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.benchlib.projects import archive, c_sources, repository
+
 ROOT = Path(__file__).resolve().parents[2]
 BLIND = 'name = "blind"\nextends = "default"\n[probe]\ntools = ["mcp.prompt"]\n'
 """A profile whose gate looks at no call that these workloads make."""
 _COMMAND = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from gmcp_sandbox.cli.main import main; sys.exit(main())"
-_FILES = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +47,6 @@ class Run:
     effort: dict[str, float]
 
 
-def _sources(work: Path) -> None:
-    for number in range(24):
-        body = "".join(f"int f{number}_{k}(int x) {{ return x * {k} + {number}; }}\n" for k in range(200))
-        (work / f"part{number}.c").write_text(body)
-    (work / "main.c").write_text("int f0_0(int);\nint main(void) { return f0_0(0); }\n")
-    (work / "Makefile").write_text(
-        "objects := $(patsubst %.c,%.o,$(wildcard *.c))\n"
-        "app: $(objects)\n\tgcc -o $@ $^\n%.o: %.c\n\tgcc -O1 -c -o $@ $<\n"
-    )
-
-
 def _tests(work: Path) -> None:
     (work / "tests").mkdir()
     for number in range(30):
@@ -69,38 +57,21 @@ def _tests(work: Path) -> None:
         (work / "tests" / f"test_part{number}.py").write_text(body)
 
 
-def _archive(work: Path) -> None:
-    with tempfile.TemporaryDirectory() as name, tarfile.open(work / "many.tar.gz", "w:gz") as archive:
-        for number in range(_FILES):
-            path = Path(name, f"file{number}.txt")
-            path.write_text(f"content {number}\n" * 8)
-            archive.add(path, f"many/d{number % 60}/file{number}.txt")
-
-
-def _repository(work: Path) -> None:
-    origin = work / "origin"
-    origin.mkdir()
-    for number in range(600):
-        path = origin / f"d{number % 20}" / f"file{number}.txt"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"{number}\n" * 30)
-    git = ("git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-C", str(origin))
-    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "files")):
-        subprocess.run([*git, *words], check=True, capture_output=True)
+def _origin(work: Path) -> None:
+    (work / "origin").mkdir()
+    repository(work / "origin", 600, 20)
 
 
 _SHELL = ("/bin/bash", "-e", "-c")
 _PYTHON = "python3" if sys.executable.startswith("/tmp/") else sys.executable
 """The session has a /tmp of its own: an environment that lies there is not in it."""
 WORKLOADS = (
-    Workload(
-        "git clone, status, diff", _repository, (*_SHELL, "git clone -q origin copy; cd copy; git status; git diff")
-    ),
+    Workload("git clone, status, diff", _origin, (*_SHELL, "git clone -q origin copy; cd copy; git status; git diff")),
     Workload("pytest, 300 tests", _tests, (_PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")),
-    Workload("gcc and make, 25 files", _sources, ("make", "-s")),
-    Workload("unpack 3,000 files, workspace", _archive, ("tar", "xzf", "many.tar.gz")),
-    Workload("unpack 3,000 files, /tmp", _archive, ("tar", "xzf", "many.tar.gz", "-C", "/tmp")),
-    Workload("remove 3,000 files", _archive, (*_SHELL, "tar xzf many.tar.gz; rm -r many")),
+    Workload("gcc and make, 25 files", c_sources, ("make", "-s")),
+    Workload("unpack 3,000 files, workspace", archive, ("tar", "xzf", "many.tar.gz")),
+    Workload("unpack 3,000 files, /tmp", archive, ("tar", "xzf", "many.tar.gz", "-C", "/tmp")),
+    Workload("remove 3,000 files", archive, (*_SHELL, "tar xzf many.tar.gz; rm -r many")),
 )
 
 

@@ -10,15 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.benchlib.peers import PEERS
+from scripts.benchlib.projects import repository
+
 HERE = Path(__file__).resolve().parent
-BWRAP = (
-    "bwrap --dev-bind / / --proc /proc --unshare-user --unshare-ipc --unshare-pid --unshare-net --unshare-uts "
-    "--unshare-cgroup-try --die-with-parent --"
-)
 LAUNCH_SECONDS = 180
+SCRIPTS = ("inside.py", "programs.sh", "starts.py", "timed.sh")
+"""What runs inside, copied into each workspace."""
 GIT_FILES = 5000
 GIT_DIRECTORIES = 50
 
@@ -73,13 +75,9 @@ def environment(state: Path) -> dict[str, str]:
 
 
 def worlds(directory: Path, gmcp: Path, profile: str) -> list[World]:
-    """Return native, bubblewrap and the sandbox, the first always there, the others when they can run at all."""
+    """Return native, the peers that are installed, and the sandbox; each but native only when it can run at all."""
     found = [World("native", (), directory / "native")]
-    candidates = [
-        World("bwrap", tuple(BWRAP.split()), directory / "bwrap"),
-        World("sandbox", (str(gmcp), "exec", "-p", profile, "--name", "bench", "--"), directory / "sandbox"),
-    ]
-    for world in candidates:
+    for world in [*_peers(directory), _sandbox(directory, gmcp, profile)]:
         world.workspace.mkdir(parents=True, exist_ok=True)
         refusal = _refusal(world)
         if refusal:
@@ -87,6 +85,18 @@ def worlds(directory: Path, gmcp: Path, profile: str) -> list[World]:
         else:
             found.append(world)
     return found
+
+
+def _peers(directory: Path) -> Iterator[World]:
+    for name, peer in PEERS.items():
+        program = peer.find()
+        if program:
+            workspace = directory / name
+            yield World(name, peer.prefix(program, str(workspace)), workspace)
+
+
+def _sandbox(directory: Path, gmcp: Path, profile: str) -> World:
+    return World("sandbox", (str(gmcp), "exec", "-p", profile, "--name", "bench", "--"), directory / "sandbox")
 
 
 def _refusal(world: World) -> str:
@@ -104,19 +114,12 @@ def _refusal(world: World) -> str:
 def furnish(world: World, large_bytes: int) -> None:
     """Put what all rounds share into a workspace: the scripts, the large file, the git repository."""
     world.workspace.mkdir(parents=True, exist_ok=True)
-    for name in ("inside.py", "programs.sh"):
+    for name in SCRIPTS:
         shutil.copy(HERE / name, world.workspace / name)
     with open(world.workspace / "large.bin", "wb") as file:
         for _ in range(large_bytes >> 20):
             file.write(os.urandom(1 << 20))
-    repository = world.workspace / "repository"
-    for number in range(GIT_FILES):
-        path = repository / f"d{number % GIT_DIRECTORIES:02}" / f"file{number:04}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{number}\n" * 20)
-    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "commit.gpgsign=false")
-    for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "files"), ("status", "--porcelain")):
-        subprocess.run(["git", "-C", str(repository), *words], check=True, capture_output=True)
+    repository(world.workspace / "repository", GIT_FILES, GIT_DIRECTORIES)
 
 
 def prepare(world: World, number: int, count: int) -> Path:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from gmcp_sandbox.probe.manifest import Manifest, read_manifest
 from gmcp_sandbox.probe.metrics import Counts
+from scripts.plotlib.lines import Axis, Series, plot
 from scripts.probe import tables
 from scripts.probe.baselines import keywords, regression
 from scripts.probe.configurations import stopped
 from scripts.probe.encoder import lines_of_minilm
 from scripts.probe.evaluate import HEADER, NEVER_LEARNT, line, sets
 from scripts.probe.measure import balanced, hardest, roc, threshold_for
-from scripts.probe.plots import Axis, Series, plot
 from scripts.probe.rows import Row, read_lines, row_of
 from scripts.probe.score import file_logits, labels, margins
 from scripts.probe.splits import ORDINARY, Splits, split

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from gmcp_sandbox.probe.render import render_row
+from scripts.plotlib.lines import Axis, Series, plot
 from scripts.probe import augment, everyday, grammar, tldr
 from scripts.probe.dedup import without_lookalikes
 from scripts.probe.measure import hardest, heat_of, roc, threshold_for
-from scripts.probe.plots import Axis, Series, plot
 from scripts.probe.rows import DANGEROUS, SAFE, command, row_of
 from scripts.probe.sampling import epoch
 from scripts.probe.splits import place_of
