@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.list:
         print("\n".join(f"{group}: {', '.join(items)}" for group, items in GROUPS.items()))
         return 0
+    if args.write and args.only:
+        parser.error("--write makes a page of everything: leave --only out, or give a file with --from")
     try:
         explanations = Explanations.read()
         results = _read(args.source) if args.source else _run(args, words)

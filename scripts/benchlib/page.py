@@ -82,7 +82,7 @@ def _plots(samples: Samples) -> dict[str, Plot]:
 
     plots = {
         "starts": absolute("Starting a program", "milliseconds", SECTIONS["Starts"][:3]),
-        "work": Plot("Programs, beside running them natively", "times native", others, relative),
+        "work": Plot("Programs, beside running them natively", "times native", others, relative, one="native"),
         "operations": absolute("Single operations", "microseconds", SECTIONS["Operations"] + _CORE),
         "throughput": absolute("Large files", "MiB/s (more is better)", SECTIONS["Throughput"]),
     }

@@ -34,12 +34,14 @@ class Plot:
     Attributes:
         axis: What the axis says; values are above zero.
         series: Their names, in order; the last is drawn larger, above the others.
+        one: What the value 1 is, named above a stronger line there; empty where it is nothing.
     """
 
     title: str
     axis: str
     series: Sequence[str]
     rows: Sequence[Row] = field(default_factory=tuple)
+    one: str = ""
 
     def draw(self) -> str:
         """Return an SVG document.
@@ -50,9 +52,10 @@ class Plot:
         shown = [value for row in self.rows for value in [*row.values.values(), row.aim] if value is not None]
         if not shown or min(shown) <= 0:
             raise ValueError(f"{self.title}: nothing above zero to draw")
-        low, high = _bounds(shown)
+        low, high = _bounds([*shown, 1.0] if self.one else shown)
         height = _TOP + _ROW * len(self.rows) + _FOOT
         parts = [text(_WIDTH / 2, 22, self.title, "middle", 14), *self._legend(), *_axis(self.axis, low, high, height)]
+        parts += self._unity(low, high, height)
         for number, row in enumerate(self.rows):
             parts += self._row(row, _TOP + _ROW * (number + 0.5), low, high)
         return document(_WIDTH, height, parts)
@@ -65,6 +68,12 @@ class Plot:
         if any(row.aim is not None for row in self.rows):
             parts += [_bar(left, 46), text(left + 10, 50, "aim")]
         return parts
+
+    def _unity(self, low: float, high: float, height: int) -> list[str]:
+        if not self.one:
+            return []
+        at = _place(1.0, low, high)
+        return [line((at, _TOP - 6), (at, height - _FOOT), "frame"), text(at, _TOP - 9, self.one, "middle", 11)]
 
     def _row(self, row: Row, top: float, low: float, high: float) -> list[str]:
         parts = [text(_LEFT - 12, top + 4, row.name, "end"), line((_LEFT, top), (_WIDTH - _RIGHT, top), "grid")]
@@ -90,6 +99,12 @@ def _bounds(values: Sequence[float]) -> tuple[float, float]:
     return low, max(math.ceil(math.log10(max(values)) - 1e-9), low + 1)
 
 
+def _ticks(low: int, high: int) -> list[float]:
+    """Return the powers of ten; where there are few, 2 and 5 between them as well."""
+    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    return [step * 10.0**exponent for exponent in range(low, high) for step in steps] + [10.0**high]
+
+
 def _place(value: float, low: float, high: float) -> float:
     return _LEFT + (math.log10(value) - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
 
@@ -97,9 +112,9 @@ def _place(value: float, low: float, high: float) -> float:
 def _axis(name: str, low: float, high: float, height: int) -> list[str]:
     bottom = height - _FOOT
     parts = []
-    for exponent in range(int(low), int(high) + 1):
-        at = _place(10.0**exponent, low, high)
-        parts += [line((at, _TOP - 6), (at, bottom), "grid"), text(at, bottom + 16, f"{10.0**exponent:,g}", "middle")]
+    for value in _ticks(int(low), int(high)):
+        at = _place(value, low, high)
+        parts += [line((at, _TOP - 6), (at, bottom), "grid"), text(at, bottom + 16, f"{value:,g}", "middle")]
     return [*parts, text((_LEFT + _WIDTH - _RIGHT) / 2, bottom + 34, name, "middle")]
 
 
