@@ -30,22 +30,23 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 """Heading → its items; together they are all."""
 METHOD = """
-Native is the program as it is. The sandbox runs it under `gmcp-sandbox exec`, in a new session each time; “first” is what
-nobody has asked for before in that session, while the host's page cache is warm for everybody. What the gate remembers on
-disk is kept from round to round, as it is for a user. Peers are told to do the nearest equal: the host's files read-only,
-the workspace writable, a /tmp to write to, processes of their own, no network, no new privileges. Most of them decide once,
-when the program starts, and none records what happens.{rules}
+Native is the program as it is. The sandbox runs it under `gmcp-sandbox exec`, in a new session each time; “first” is
+what nobody has asked for before in that session, while the host's page cache is warm for everybody. What the gate
+remembers on disk is kept from round to round, as it is for a user. Peers are told to do the nearest equal: the host's
+files read-only, the workspace writable, a /tmp to write to, processes of their own, no network, no new privileges.
+Most of them decide once, when the program starts, and none records what happens.{rules}
 
-All but the launch is timed inside, by the program or by bash, so that a sandbox's own start is in the launch alone. File
-operations: {count} of a kind in a round, each on a name that nothing has looked at, the median of them; the large file of
-the workspace has {mib} MiB. Program starts: {starts} of a kind in a round by posix_spawn, the median; the static program
-makes one system call, so that what is added is the exec gate, the judged open and its record. The semantic gate was asked
-about that line before, at the first of them. What was written is on the disk before the next one begins.
+All but the launch is timed inside, by the program or by bash, so that a sandbox's own start is in the launch alone.
+File operations: {count} of a kind in a round, each on a name that nothing has looked at, the median of them; the
+large file of the workspace has {mib} MiB. Program starts: {starts} of a kind in a round by posix_spawn, the median;
+the static program makes one system call, so that what is added is the exec gate, the judged open and its record. The
+semantic gate was asked about that line before, at the first of them. What was written is on the disk before the next
+one begins.
 
 Python keeps its bytecode, as it does where it is installed: the package's is compiled before the first round, and
-PYTHONDONTWRITEBYTECODE is taken out of the environment. pytest runs in a checkout with a virtual environment beside it, in
-the workspace, and has run once before. `make` and `tar` find nothing of an earlier round. The decision core is measured in
-one process, without a sandbox.
+PYTHONDONTWRITEBYTECODE is taken out of the environment. pytest runs in a checkout with a virtual environment beside
+it, in the workspace, and has run once before. `make` and `tar` find nothing of an earlier round. The decision core is
+measured in one process, without a sandbox.
 """
 _AGAINST_NATIVE = (*SECTIONS["Starts"][1:], *SECTIONS["Work"])
 
@@ -109,9 +110,10 @@ def _page(
     yield "# Benchmarks"
     yield ""
     yield from _filled(
-        f"Written by `{results['command']}` on {results['date']}; do not edit. `scripts/bench --from FILE --write`, with "
-        f"the same {RESULTS}, makes it anew. Every world has its turn in every round, and another one begins each time, so "
-        "that ratios hold where a machine is slower at one hour than at another. Medians; in brackets, times native."
+        f"Written by `{results['command']}` on {results['date']}; do not edit. `scripts/bench --from FILE --write`, "
+        f"with the same {RESULTS}, makes it anew. Every world has its turn in every round, and another one begins each "
+        "time, so that ratios hold where a machine is slower at one hour than at another. Medians; in brackets, times "
+        "native."
     )
     yield ""
     yield from _machine(results)

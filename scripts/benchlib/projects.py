@@ -115,4 +115,4 @@ def _copy(package: Distribution, target: Path) -> None:
     for file in package.files:
         if ".." not in file.parts and "__pycache__" not in file.parts:
             (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(package.locate_file(file), target / file)
+            shutil.copyfile(str(package.locate_file(file)), target / file)

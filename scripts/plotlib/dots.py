@@ -17,6 +17,9 @@ _CORNERS = {
 }
 """Marks that are no circles: square, triangle, diamond, triangle on its head. Colour alone tells nothing to some."""
 
+_FEW_DECADES = 2000.0
+"""Beyond this, from the least to the most, only powers of ten are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -52,12 +55,12 @@ class Plot:
         shown = [value for row in self.rows for value in [*row.values.values(), row.aim] if value is not None]
         if not shown or min(shown) <= 0:
             raise ValueError(f"{self.title}: nothing above zero to draw")
-        low, high = _bounds([*shown, 1.0] if self.one else shown)
+        scale = _scale([*shown, 1.0] if self.one else shown)
         height = _TOP + _ROW * len(self.rows) + _FOOT
-        parts = [text(_WIDTH / 2, 22, self.title, "middle", 14), *self._legend(), *_axis(self.axis, low, high, height)]
-        parts += self._unity(low, high, height)
+        parts = [text(_WIDTH / 2, 22, self.title, "middle", 14), *self._legend(), *_axis(self.axis, scale, height)]
+        parts += self._unity(scale, height)
         for number, row in enumerate(self.rows):
-            parts += self._row(row, _TOP + _ROW * (number + 0.5), low, high)
+            parts += self._row(row, _TOP + _ROW * (number + 0.5), scale)
         return document(_WIDTH, height, parts)
 
     def _legend(self) -> list[str]:
@@ -69,19 +72,19 @@ class Plot:
             parts += [_bar(left, 46), text(left + 10, 50, "aim")]
         return parts
 
-    def _unity(self, low: float, high: float, height: int) -> list[str]:
+    def _unity(self, scale: Sequence[float], height: int) -> list[str]:
         if not self.one:
             return []
-        at = _place(1.0, low, high)
+        at = _place(1.0, scale)
         return [line((at, _TOP - 6), (at, height - _FOOT), "frame"), text(at, _TOP - 9, self.one, "middle", 11)]
 
-    def _row(self, row: Row, top: float, low: float, high: float) -> list[str]:
+    def _row(self, row: Row, top: float, scale: Sequence[float]) -> list[str]:
         parts = [text(_LEFT - 12, top + 4, row.name, "end"), line((_LEFT, top), (_WIDTH - _RIGHT, top), "grid")]
         if row.aim is not None:
-            parts.append(_bar(_place(row.aim, low, high), top))
+            parts.append(_bar(_place(row.aim, scale), top))
         for number, name in enumerate(self.series):
             if name in row.values:
-                parts.append(self._mark(number, _place(row.values[name], low, high), top))
+                parts.append(self._mark(number, _place(row.values[name], scale), top))
         return parts
 
     def _mark(self, number: int, left: float, top: float) -> str:
@@ -93,27 +96,27 @@ class Plot:
         return shape([(left + across, top + down) for across, down in corners], style, closed=True)
 
 
-def _bounds(values: Sequence[float]) -> tuple[float, float]:
-    """Return the exponents of the powers of ten that enclose all values, at least one apart."""
-    low = math.floor(math.log10(min(values)) + 1e-9)
-    return low, max(math.ceil(math.log10(max(values)) - 1e-9), low + 1)
+def _scale(values: Sequence[float]) -> tuple[float, ...]:
+    """Return the values that the axis names, of which the first and the last enclose all of these."""
+    lowest, highest = min(values), max(values)
+    exponents = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 2)
+    steps = (1, 2, 5) if highest / lowest <= _FEW_DECADES else (1,)
+    ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
+    first = max(number for number, tick in enumerate(ticks) if tick <= lowest or not number)
+    last = next(number for number, tick in enumerate(ticks) if tick >= highest and number > first)
+    return tuple(ticks[first : last + 1])
 
 
-def _ticks(low: int, high: int) -> list[float]:
-    """Return the powers of ten; where there are few, 2 and 5 between them as well."""
-    steps = (1, 2, 5) if high - low <= 3 else (1,)
-    return [step * 10.0**exponent for exponent in range(low, high) for step in steps] + [10.0**high]
+def _place(value: float, scale: Sequence[float]) -> float:
+    share = math.log(value / scale[0]) / math.log(scale[-1] / scale[0])
+    return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
 
-def _place(value: float, low: float, high: float) -> float:
-    return _LEFT + (math.log10(value) - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
-
-
-def _axis(name: str, low: float, high: float, height: int) -> list[str]:
+def _axis(name: str, scale: Sequence[float], height: int) -> list[str]:
     bottom = height - _FOOT
     parts = []
-    for value in _ticks(int(low), int(high)):
-        at = _place(value, low, high)
+    for value in scale:
+        at = _place(value, scale)
         parts += [line((at, _TOP - 6), (at, bottom), "grid"), text(at, bottom + 16, f"{value:,g}", "middle")]
     return [*parts, text((_LEFT + _WIDTH - _RIGHT) / 2, bottom + 34, name, "middle")]
 

@@ -126,9 +126,7 @@ def test_it_starts_as_a_program() -> None:
         ("write", {"native": 1000}, None),
     ],
 )
-def test_an_aim_is_a_value_in_the_unit_of_its_item(
-    item: str, medians: dict[str, float], value: float | None
-) -> None:
+def test_an_aim_is_a_value_in_the_unit_of_its_item(item: str, medians: dict[str, float], value: float | None) -> None:
     assert aim_value(item, samples(item, **medians)) == value
 
 

@@ -156,7 +156,7 @@ def test_a_file_that_is_refused_is_named(tmp_path: Path) -> None:
         Explanations.read(file)
 
 
-# ----------------------------------------------------------------------------------------------------- what is committed
+# ---------------------------------------------------------------------------------------------------- what is committed
 
 
 def test_the_committed_page_is_that_of_its_results_and_explanations() -> None:

@@ -58,7 +58,7 @@ def test_what_has_no_place_on_the_axis_is_refused(rows: list[Row]) -> None:
 
 @given(st.lists(st.floats(1e-6, 1e12), min_size=1, max_size=8), st.text(max_size=8))
 def test_any_values_are_drawn_in_the_frame_and_in_their_order(values: list[float], more: str) -> None:
-    name = "".join(each for each in more if each.isprintable()) + "<&\""
+    name = "".join(each for each in more if each.isprintable()) + '<&"'
     root = drawn(Plot(name, "µs", ["a"], [Row(f"{name}{value}", {"a": value}) for value in values]).draw())
     places = circles(root, "6.5")
     assert words(root)[0] == name
