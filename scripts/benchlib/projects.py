@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -40,7 +41,7 @@ def archive(work: Path) -> None:
         for number in range(ARCHIVED_FILES):
             content = f"content {number}\n".encode() * 8
             entry = tarfile.TarInfo(f"many/d{number % 60}/file{number}.txt")
-            entry.size = len(content)
+            entry.size, entry.mtime = len(content), int(time.time())  # of 1970, tar would say a word about each
             made.addfile(entry, io.BytesIO(content))
 
 
