@@ -102,7 +102,7 @@ class Adapter(pyfuse3.Operations):
                 attributes_valid, entry_valid = watches.spans(node, found, judged_at, named=named)
             else:
                 attributes_valid, entry_valid = zone.attributes, zone.entry
-            if named and counted:
+            if named and counted and (stamp >= 0 or not zone.is_watched):
                 note(node, found, zone.entry)
             ids = core.ids
             uid = ids.shown(uid)

@@ -55,6 +55,11 @@ class Told:
         """True while what is held need not be told again."""
         return time.monotonic() < self._until
 
+    @property
+    def count(self) -> int:
+        """How many names it was told of since the last of them was out of date."""
+        return len(self._names)
+
     def forget(self, name: bytes) -> None:
         """Tell a name again: it is another's now, or was read, which the kernel takes for a change."""
         self._names.pop(name, None)

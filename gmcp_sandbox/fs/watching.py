@@ -47,6 +47,8 @@ _REST_SECONDS = 2
 _GATHER_SECONDS = 0.05
 _SETTLE_SECONDS = 0.02
 """Whoever was answered before a change was read has taken the answer down by then, and can be told to forget it."""
+_MANY = 8
+"""Names of a directory that are looked up within a second: whoever does so goes through all of it, and comes again."""
 _MOST = 8192
 _LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"})
 """File systems that only this kernel changes."""
@@ -108,7 +110,7 @@ class Watches:
             return None
         watch = parent.watch
         if watch is None:
-            if node.lookups > 1:
+            if node.lookups > 1 or (parent.told is not None and parent.told.count >= _MANY):
                 self._begin(parent)
             return None
         is_at_rest = time.time() - found.ctime_s >= _REST_SECONDS
@@ -208,7 +210,10 @@ class Watches:
 
 
 def note(node: Node, found: Stat, seconds: float) -> None:
-    """Note that the kernel was told of a node by its name, with attributes, and keeps both for so long."""
+    """Note that the kernel was told of a node by its name, with attributes, and keeps both for so long.
+
+    Where changes are told it is noted for look-ups alone: many of them, and the directory is watched.
+    """
     parent = node.parent
     if parent is None or seconds <= 0.0 or node.more is not None or (found.nlink > 1 and not node.is_dir):
         return
@@ -222,6 +227,8 @@ def keeper_of(directory: Node) -> Told | Watch | None:
     watch, told = directory.watch, directory.told
     if watch is not None and watch.is_lasting:
         return watch
+    if watch is None and directory.place is not None and directory.place.zone.is_watched:
+        return None  # its names, told again, are lent for long
     return told if told is not None and told.is_lasting else None
 
 

@@ -55,6 +55,7 @@ class Kernel:
             if isinstance(node, Fixed):
                 continue
             spans = watches.spans(node, found[1], stamp, named=True)
+            watching.note(node, found[1], 1.0)
             self.names.pop((parent.id, name), None)
             self.attributes.pop(node.id, None)
             if spans.entry == LENT_SECONDS:
@@ -282,17 +283,56 @@ async def test_a_listing_leaves_out_what_the_kernel_holds(begin: Begin, ws: Path
         (ws / name).touch()
     agent = begin()
     await lend(agent, "/ws/f")
-    top = await agent.node("/ws")
-    number = await agent.core.directories.open(top.id, PID)
-    bare: dict[bytes, bool] = {}
+    assert await _bare(agent) == {b".", b"..", b"f"}
+
+
+async def _bare(agent: Agent) -> set[bytes]:
+    """Return which names a listing of the workspace tells without attributes."""
+    number = await agent.core.directories.open((await agent.node("/ws")).id, PID)
+    bare: set[bytes] = set()
 
     def emit(name: bytes, node: Node, found: object, _following: int, counted: bool) -> bool:
-        bare[name] = found is None
-        assert counted == (name == b"g")
+        assert counted == (found is not None)
+        if found is None:
+            bare.add(name)
         return True
 
     await agent.core.directories.read(number, 0, emit)
-    assert bare == {b".": True, b"..": True, b"f": True, b"g": False}
+    return bare
+
+
+async def test_many_names_of_a_directory_are_lent_at_the_first_question(begin: Begin, ws: Path) -> None:
+    """As `git status` asks: each name once, then a listing. It must not find them run out a second later."""
+    for number in range(20):
+        (ws / f"f{number:02}").touch()
+    agent = begin()
+    kernel = Kernel(agent)
+    spans = [await kernel.look_up(f"/ws/f{number:02}") for number in range(20)]
+    assert spans == [ASKED_AGAIN] * 9 + [LENT] * 11
+    assert await _bare(agent) == {b".", b"..", *(b"f%02d" % number for number in range(9, 20))}
+
+
+async def test_a_few_names_that_were_asked_for_once_are_told_again_and_lent_then(begin: Begin, ws: Path) -> None:
+    for name in "fgh":
+        (ws / name).touch()
+    agent = begin()
+    kernel = Kernel(agent)
+    for name in "fgh":
+        assert await kernel.look_up(f"/ws/{name}") == ASKED_AGAIN
+    assert await _bare(agent) == {b".", b".."}
+
+
+async def test_where_nothing_is_watched_a_listing_leaves_out_what_was_just_told(begin: Begin, ws: Path) -> None:
+    (ws / "f").touch()
+    agent = begin()
+    agent.core.watches._most = 0
+    kernel = Kernel(agent)
+    await kernel.look_up("/ws/f")
+    await kernel.look_up("/ws/f")
+    (ws / "g").touch()
+    assert await _bare(agent) == {b".", b"..", b"f"}
+    await agent.rename("/ws/g", "/ws/f")
+    assert await _bare(agent) == {b".", b".."}
 
 
 def test_names_are_told_as_they_are() -> None:
