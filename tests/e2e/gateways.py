@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.e2e.harness import AGENTS, ROOT, Sandbox
+from tests.e2e.harness import AGENTS, ROOT, Result, Sandbox
 
 MOUNT = """
 [[mounts]]
@@ -32,3 +32,10 @@ def shown() -> str:
     """Return mounts for the tests' interpreter, its packages, and the agents' programs."""
     tops = {Path(sys.prefix), Path(sys.base_prefix).resolve(), AGENTS}
     return "".join(MOUNT.format(path=top) for top in sorted(tops) if not top.is_relative_to("/usr"))
+
+
+def well(result: Result) -> Result:
+    """Return the result of an agent that ended well; else say what the gateway told of its servers."""
+    told = [record for record in result.records if str(record.get("name", "")).startswith("mcp_")]
+    assert result.code == 0, (result.err, told)
+    return result

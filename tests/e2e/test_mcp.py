@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateways import UNASKED, shown, without_model
+from tests.e2e.gateways import UNASKED, shown, well, without_model
 from tests.e2e.harness import AGENTS, SECONDS, Result, Sandbox
 
 pytestmark = pytest.mark.needs("tun")
@@ -65,9 +65,7 @@ def plain(shared_sandbox: Sandbox) -> Sandbox:
 @pytest.fixture(scope="module")
 def session(plain: Sandbox) -> Result:
     """A session in which the agent tried everything, first over HTTP, then through the shim."""
-    result = client(plain, "http", "all", "stdio", "all")
-    assert result.code == 0, result.err
-    return result
+    return well(client(plain, "http", "all", "stdio", "all"))
 
 
 @pytest.fixture(scope="module", params=["http", "stdio"])

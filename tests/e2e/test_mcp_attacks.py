@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.gateways import UNASKED, shown, without_model
+from tests.e2e.gateways import UNASKED, shown, well, without_model
 from tests.e2e.harness import AGENTS, SECONDS, Result, Sandbox
 from tests.e2e.test_mcp import post
 
@@ -89,8 +89,7 @@ def session(shared_sandbox: Sandbox) -> Result:
             gateway.terminate()
             gateway.stderr.read()
             gateway.wait(SECONDS)
-    assert result.code == 0, result.err
-    return result
+    return well(result)
 
 
 FIRST = """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateways import UNASKED, shown, without_model
+from tests.e2e.gateways import UNASKED, shown, well, without_model
 from tests.e2e.harness import AGENTS, Result, Sandbox
 from tests.e2e.packages import node, npm_packages, python_packages
 
@@ -97,8 +97,7 @@ def session(shared_sandbox: Sandbox) -> Result:
     calls = json.dumps(CALLS).replace("PLACE", str(sandbox.workspace)).encode()
     program = (sys.executable, str(AGENTS / "mcp_public.py"))
     result = sandbox.exec(*program, profile=sandbox.profile(profile, "agent.toml"), stdin=calls, timeout=180)
-    assert result.code == 0, result.err
-    return result
+    return well(result)
 
 
 @pytest.fixture(scope="module", params=["http", "stdio"])
