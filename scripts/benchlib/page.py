@@ -37,11 +37,12 @@ files read-only, the workspace writable, a /tmp to write to, processes of their 
 Most of them decide once, when the program starts, and none records what happens.{rules}
 
 All but the launch is timed inside, by the program or by bash, so that a sandbox's own start is in the launch alone.
-File operations: {count} of a kind in a round, each on a name that nothing has looked at, the median of them; the
-large file of the workspace has {mib} MiB. Program starts: {starts} of a kind in a round by posix_spawn, the median;
-the static program makes one system call, so that what is added is the exec gate, the judged open and its record. The
-semantic gate was asked about that line before, at the first of them. What was written is on the disk before the next
-one begins.
+Python and git wait for two seconds first: within the first of a session the gate's model is loaded, which takes a
+third of a second of one processor, and on two cores slows what runs beside it. File operations: {count} of a kind in
+a round, each on a name that nothing has looked at, the median of them; the large file of the workspace has {mib} MiB.
+Program starts: {starts} of a kind in a round by posix_spawn, the median; the static program makes one system call, so
+that what is added is the exec gate, the judged open and its record. The semantic gate was asked about that line
+before, at the first of them. What was written is on the disk before the next one begins.
 
 Python keeps its bytecode, as it does where it is installed: the package's is compiled before the first round, and
 PYTHONDONTWRITEBYTECODE is taken out of the environment. pytest runs in a checkout with a virtual environment beside
