@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.probe.render import render_row
+from gmcp_sandbox.probe.scorer import row_lines
 from scripts.probe import (
     generate_exec,
     generate_files,
@@ -131,7 +131,7 @@ def _lonely(rows: Iterable[Row]) -> Iterator[str]:
 def _contradictions(rows: Iterable[Row]) -> Iterator[str]:
     judged: dict[str, Row] = {}
     for row in rows:
-        line = _SAME.sub(" ", render_row(row).lower()).strip()
+        line = _SAME.sub(" ", "\n".join(row_lines(row)).lower()).strip()
         first = judged.setdefault(line, row)
         if first["label"] != row["label"]:
             yield f"{row['id']}: is read like {first['id']}, which is judged otherwise: {line[:100]}"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from scripts.probe.augment import chained, chained_deep, chained_safe, mentioned, varied
 from scripts.probe.augment_calls import carried, reshaped, short_commands, spoken
+from scripts.probe.augment_starts import disguised, elsewhere, plain_starts
+from scripts.probe.long_calls import line_rows
 from scripts.probe.rows import DANGEROUS, SAFE, Row
 
 SHARES = {
@@ -29,11 +31,14 @@ SHARES = {
 _CHAINS, _SAFE_CHAINS, _MENTIONS = 300, 900, 350
 _DEEP = 350
 _CARRIED, _SPOKEN = 300, 200
+_DISGUISED, _ELSEWHERE = 120, 120
 
 
 def epoch(rows: Sequence[Row], seed: int, share: float = 1.0) -> list[Row]:
     """Return the rows of one epoch; `share` makes fewer those of the sources that have more than they give."""
     chance = random.Random(seed)  # noqa: S311 - an order, no secret
+    lines = line_rows(rows)
+    rows = _told_by_first_line(rows)
     drawn = _draw(rows, chance, share)
     commands = [row for row in rows if row.tool == "proc.exec" and isinstance(row.call["args"].get("command"), str)]
     bad = [row for row in commands if row.label == DANGEROUS]
@@ -47,8 +52,16 @@ def epoch(rows: Sequence[Row], seed: int, share: float = 1.0) -> list[Row]:
         if len(text) < 120 and "\n" not in text and text.strip():
             mixed.append(mentioned(row, text, chance))
     mixed += _in_calls(short_commands(bad), short_commands(good), chance)
+    mixed += _started(plain_starts(bad), plain_starts(good), chance)
+    mixed += lines
     chance.shuffle(mixed)
     return mixed
+
+
+def _told_by_first_line(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows without those dangerous ones whose danger lies in a further line (`line_rows`)."""
+    harmless = {row.text for row in rows if row.label == SAFE and row.pair and row.tool.startswith("mcp.")}
+    return [row for row in rows if row.label == SAFE or row.text not in harmless]
 
 
 def _some(rows: list[Row], chance: random.Random) -> list[Row]:
@@ -61,6 +74,14 @@ def _in_calls(bad: list[Row], good: list[Row], chance: random.Random) -> list[Ro
         return []
     found = [carried(chance.choice(each), chance) for each in (bad, good) for _ in range(_CARRIED)]
     return found + [spoken(chance.choice(bad), chance) for _ in range(_SPOKEN)]
+
+
+def _started(bad: list[Row], good: list[Row], chance: random.Random) -> list[Row]:
+    """Return starts under other names and in other places."""
+    if not bad or not good:
+        return []
+    found = [disguised(chance.choice(each), chance) for each in (bad, good) for _ in range(_DISGUISED)]
+    return found + [elsewhere(chance.choice(each), chance) for each in (bad, good) for _ in range(_ELSEWHERE)]
 
 
 def _draw(rows: Sequence[Row], chance: random.Random, part: float) -> list[Row]:
