@@ -7,6 +7,7 @@ order of what is left is the order of the text. Pure, linear, never raises.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import islice
 
 from gmcp_sandbox.pipeline.windows import telling_places
@@ -16,6 +17,8 @@ _PIECES = re.compile(r"[A-Za-z]{1,7}|[0-9]{1,3}|[^\sA-Za-z0-9]")
 _PLACES = 3
 _BEFORE = 24
 """Characters before a telling place that are shown with it."""
+_AFTER = 200
+"""Characters behind a telling place that are kept with it."""
 _CHARS = 6
 """No word piece that is counted as one is longer than this many characters on average."""
 
@@ -23,6 +26,11 @@ _CHARS = 6
 def cost(text: str) -> int:
     """Return about how many word pieces an encoder makes of a text; seldom too few."""
     return len(_PIECES.findall(text))
+
+
+def pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each word piece of a text begins and ends, as `cost` counts them."""
+    return (found.span() for found in _PIECES.finditer(text))
 
 
 def excerpt(text: str, budget: int) -> str:
@@ -44,6 +52,17 @@ def head(text: str, budget: int) -> str:
         return text
     end = _end(text, 0, budget - 1)
     return text if end >= len(text) or cost(text) <= budget else text[:end] + "…"
+
+
+def kept(text: str, limit: int) -> str:
+    """Return the text, or of a longer one its head, telling places and tail in about so many characters."""
+    if len(text) <= limit:
+        return text
+    tail = limit // 4
+    rest = text[limit - tail : -tail]
+    places = _as_characters(rest, sorted(telling_places(rest.encode("utf-8", "replace"), _PLACES)))
+    middle = [rest[max(0, place - _BEFORE) : place + _AFTER] for place in places]
+    return GAP.join([text[: limit - tail], *middle, text[-tail:]])
 
 
 def _end(text: str, start: int, pieces: int) -> int:

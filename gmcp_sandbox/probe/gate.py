@@ -1,7 +1,8 @@
 """The semantic gate: layer 5, ProbeLogits.
 
-One forward pass over the rendered call, then `s = z_dangerous − z_safe − α·bias(tool)`; the bias is what the model says
-to content-free calls of the tool. At `deny_at` and above the call is denied, at `ask_at` and above somebody is asked.
+One forward pass over the rendered call (of a long call of an MCP server, over each of its lines), then
+`s = z_dangerous − z_safe − α·bias(tool)`; the bias is what the model says to content-free calls of the tool. At
+`deny_at` and above the call is denied, at `ask_at` and above somebody is asked.
 The likeliest category of danger is the reason (`probe.destruction`, …).
 
 Guarantees:
@@ -13,10 +14,11 @@ Guarantees:
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from gmcp_sandbox.calls.arguments import Arguments, FsRename, ProcExec
+from gmcp_sandbox.calls.arguments import Arguments, FsRename, McpCall, McpPrompt, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.verdicts import Layer, Outcome, Verdict
 from gmcp_sandbox.pipeline.incoming import Incoming
@@ -28,16 +30,17 @@ from gmcp_sandbox.probe.engine import Engine, ProbeError, ProbeTimeout
 from gmcp_sandbox.probe.incoming import incoming_lines
 from gmcp_sandbox.probe.manifest import Manifest
 from gmcp_sandbox.probe.model import Answer
+from gmcp_sandbox.probe.parts import further_lines
 from gmcp_sandbox.probe.places import place_class
-from gmcp_sandbox.probe.question import INCOMING, Surroundings
-from gmcp_sandbox.probe.render import render_call
+from gmcp_sandbox.probe.question import INCOMING, Surroundings, question_of_call
+from gmcp_sandbox.probe.render import render
 from gmcp_sandbox.probe.selection import Selection
 
 _REMEMBERED = 8192
 _CONTENT = 1024
 """A call with more bytes of content is not remembered by its own value, only by its line."""
 _RENDERED_ON_LOOP = 4096
-"""A call with more bytes of content is rendered in a thread."""
+"""A call with more bytes of content, or characters of an MCP server's arguments, is rendered in a thread."""
 CACHED = "remembered"
 
 
@@ -71,6 +74,15 @@ class Scoring(msgspec.Struct, frozen=True):
     def score(self, answer: Answer, tool: str) -> float:
         """Return how dangerous the model says that a call of this tool is."""
         return answer.margin - self.alpha * self.manifest.bias_of(tool)
+
+    def worst(self, answers: Sequence[Answer], tool: str) -> Answer:
+        """Return the answer that holds for a call: its first line's, or a surer one of a further line.
+
+        A further line counts from `deny_at` on: it is torn out of what it belongs to.
+        """
+        first, *further = answers
+        highest = max(further, key=lambda each: each.margin, default=first)
+        return highest if self.score(highest, tool) >= max(self.deny_at, self.score(first, tool)) else first
 
     def outcome(self, score: float) -> Outcome:
         """Return where a score leads."""
@@ -118,12 +130,15 @@ class Gate:
         key = self._key(call, state.taint_names)
         verdict = self._verdicts.get(key) if key is not None else None
         if verdict is None:
-            if call.content is not None and len(call.content) > _RENDERED_ON_LOOP:
+            if _size(call) > _RENDERED_ON_LOOP:
                 return None
-            answer = self._engine.recall(self._line(call, state.taint_names))
-            if answer is None:
-                return None
-            verdict = self._scoring.verdict(answer, call.tool, CACHED)
+            answers = []
+            for line in self._lines(call, state.taint_names):
+                answer = self._engine.recall(line)
+                if answer is None:
+                    return None
+                answers.append(answer)
+            verdict = self._scoring.verdict(self._scoring.worst(answers, call.tool), call.tool, CACHED)
             self._keep(key, verdict)
         elif self._engine.fault is not None:
             return self._failed()
@@ -134,18 +149,23 @@ class Gate:
     def judge(self, call: ToolCall, state: SessionState) -> Verdict:
         """Answer for one call; runs in a thread."""
         begun = time.perf_counter_ns()
+        late_at = begun + int(self.deadline * 1e9)
         try:
-            asked = self._engine.ask(self._line(call, state.taint_names), self.deadline)
-        except ProbeTimeout as late:
-            return deny(Layer.PROBE, "timeout", str(late))
+            asked = [
+                self._engine.ask(line, max(0.0, (late_at - time.perf_counter_ns()) / 1e9))
+                for line in self._lines(call, state.taint_names)
+            ]
+        except ProbeTimeout:
+            return deny(Layer.PROBE, "timeout", f"no answer after {self.deadline:g} seconds")
         except ProbeError as fault:
             return deny(Layer.PROBE, "error", str(fault))
         took = time.perf_counter_ns() - begun
+        is_remembered = all(each.is_remembered for each in asked)
         self.judged += 1
-        self.remembered += asked.is_remembered
-        self.computed_ns += 0 if asked.is_remembered else took
-        detail = CACHED if asked.is_remembered else f"model, {took / 1e6:.1f} ms"
-        return self._scoring.verdict(asked.answer, call.tool, detail)
+        self.remembered += is_remembered
+        self.computed_ns += 0 if is_remembered else took
+        detail = CACHED if is_remembered else f"model, {took / 1e6:.1f} ms"
+        return self._scoring.verdict(self._scoring.worst([each.answer for each in asked], call.tool), call.tool, detail)
 
     def judge_incoming(self, text: str, source: str) -> Incoming:
         """Say whether a text that comes in holds instructions; runs in a thread. No answer counts as a hit."""
@@ -175,11 +195,14 @@ class Gate:
     def _failed(self) -> Verdict:
         return deny(Layer.PROBE, "error", self._engine.fault or "")
 
-    def _line(self, call: ToolCall, taint: tuple[str, ...]) -> str:
+    def _lines(self, call: ToolCall, taint: tuple[str, ...]) -> Iterator[str]:
+        """Yield the call's line, and the further ones of a long call."""
         by_class = self._selection.by_class(call)
         if by_class:
             call = msgspec.structs.replace(call, content=None)
-        return render_call(call, taint, self._around, is_burst=by_class)
+        question = question_of_call(call, taint, self._around, is_burst=by_class)
+        yield render(question)
+        yield from further_lines(question)
 
     def _key(self, call: ToolCall, taint: tuple[str, ...]) -> object | None:
         """Return what equal questions have in common; None when that is too much to keep."""
@@ -205,3 +228,7 @@ class Gate:
         if len(self._verdicts) >= _REMEMBERED:
             self._verdicts.clear()
         self._verdicts[key] = verdict
+
+
+def _size(call: ToolCall) -> int:
+    return len(call.args.arguments) if isinstance(call.args, McpCall | McpPrompt) else len(call.content or b"")

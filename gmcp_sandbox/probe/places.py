@@ -72,4 +72,8 @@ def _replace_prefix(text: str, prefix: str, name: str) -> str:
 
 
 def _walked(path: str) -> str:
+    """Return a path without its steps upward; one that leads out of a home or of the workspace says so."""
+    if path.startswith("~/"):
+        rest = posixpath.normpath(path[2:])
+        return "~" if rest == "." else f"~/{rest}"
     return posixpath.normpath(path)

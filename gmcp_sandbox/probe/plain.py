@@ -50,8 +50,8 @@ class _Place:
         return self._cwd in self._roots or self.holds(self._cwd)
 
     def holds(self, name: str) -> bool:
-        """True for a plain name below one of the roots."""
-        if _NAME.fullmatch(name) is None:
+        """True for a plain name below one of the roots, which no program takes for an option."""
+        if name.startswith("-") or _NAME.fullmatch(name) is None:
             return False
         path = posixpath.join(self._cwd, name.removeprefix("./"))
         return any(path.startswith(root + "/") and not _is_hidden(path[len(root) + 1 :]) for root in self._roots)
@@ -81,8 +81,7 @@ def is_plain(path: str, args: ProcExec, workspace: str) -> bool:
         return False
     script = _GIT_SCRIPT.fullmatch(path)
     if path in _GIT_OBJECTS or script is not None:
-        name = name if script is None else script[1]
-        return _is_local_git(name, words, place)
+        return (script is None or name == script[1]) and _is_local_git(name, words, place)
     if _LINKER.fullmatch(path):
         return _is_link_line(words, place)
     tool = _TOOL.fullmatch(path)
@@ -112,7 +111,7 @@ def _tool(option: str, *, reads: bool = True) -> _Accepts:
                 only_files = True
             elif not only_files and word != "-" and pattern.fullmatch(word):
                 continue
-            elif not (place.holds(word) and not word.startswith("-")) and not (reads and _SOURCE.fullmatch(word)):
+            elif not place.holds(word) and not (reads and _SOURCE.fullmatch(word)):
                 return False
         return True
 

@@ -16,6 +16,7 @@ import msgspec
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.policy.network import SERVICE_HOST
+from gmcp_sandbox.probe.excerpt import kept
 
 INCOMING = "incoming"
 """Pseudo tool: text that comes in, judged for instructions that are embedded in it."""
@@ -154,7 +155,7 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if len(value) > _JSON_CHARS:
-        return value[:_JSON_CHARS]
+        return kept(value, _JSON_CHARS)
     try:
         return json.loads(value)
     except (ValueError, RecursionError):

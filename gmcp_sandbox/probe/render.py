@@ -20,14 +20,16 @@ from typing import Any
 
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.tools import Tool
-from gmcp_sandbox.probe.excerpt import cost, excerpt, head
+from gmcp_sandbox.probe.excerpt import cost, excerpt, head, kept
+from gmcp_sandbox.probe.flatten import LOOKED_AT, flat, spaced
+from gmcp_sandbox.probe.names import true_name
 from gmcp_sandbox.probe.places import fold_path, fold_places, fold_programs, place_class
 from gmcp_sandbox.probe.question import INCOMING, Question, Surroundings, question_of_call, question_of_row
 from gmcp_sandbox.probe.rendering import VERSION
 from gmcp_sandbox.probe.reveal import decoded_parts, fold_blobs, mask_secrets, show_unseen
 from gmcp_sandbox.probe.shell import fold_argv, fold_command, mark_capitals
 
-__all__ = ["BODY", "CHARS", "VERSION", "content_free", "render", "render_call", "render_row"]
+__all__ = ["BODY", "CHARS", "VERSION", "content_free", "render", "render_call", "render_row", "said_and_payload"]
 
 BODY = 84
 """Word pieces of a line, about; the model's template adds a few."""
@@ -39,12 +41,10 @@ _DECODED = 24
 _CHARS_OF_CONTENT = 4096
 _FIRST = 4 * BODY
 """A content of more characters is cut to so many word pieces before it is folded, and to its share after."""
-_LOOKED_AT = 64 << 10
-"""Characters of a command or a set of arguments that are folded; files are looked at by `windows`."""
 _SPACES = re.compile(r"[ \t\f\v]*[\r\n]+\s*")
 _BLANKS = re.compile(r" *\t[ \t]*| {2,}")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_SHELL_KEYS = frozenset({"command", "cmd", "commands", "shell", "shell command", "command line", "bash"})
+Said = tuple[str, str]
+"""What is asked, and what comes with it."""
 _USUAL_LABELS = {"proc.exec": "system", "dns.resolve": "network", "net.connect": "network", "net.send": "network"} | {
     "tls.hello": "network",
     "http.request": "network",
@@ -70,10 +70,20 @@ def render_call(call: ToolCall, taint: tuple[str, ...], around: Surroundings, *,
 
 def render(question: Question) -> str:
     """Return the line for a question."""
-    said, payload = _SAY.get(question.tool, _other)(question)
-    opening = head(_tidy(said) + _context(question), _OPENING)
+    opening, payload = _spoken(question)
     line = f"{opening}: {_fitted(payload, BODY - cost(opening) - 1)}" if payload else opening
     return head(line[:CHARS], BODY)
+
+
+def said_and_payload(question: Question) -> tuple[str, str]:
+    """Return how the line for a question begins, and all that comes with it on one line, of whatever length."""
+    opening, payload = _spoken(question)
+    return opening, _tidy(payload)
+
+
+def _spoken(question: Question) -> Said:
+    said, payload = _SAY.get(question.tool, _other)(question)
+    return head(_tidy(said) + _context(question), _OPENING), payload
 
 
 def content_free(tool: str) -> list[str]:
@@ -107,7 +117,7 @@ def _context(question: Question) -> str:
 
 def _fitted(payload: str, room: int) -> str:
     """Return a payload within its room: what is decoded from it has its own share."""
-    decoded = [part for part in decoded_parts(payload[:_LOOKED_AT]) if part.strip()]
+    decoded = [part for part in decoded_parts(payload[:LOOKED_AT]) if part.strip()]
     if not decoded:
         return excerpt(_tidy(payload), room)
     hidden = excerpt(
@@ -136,32 +146,37 @@ def _text(question: Question, text: str) -> str:
 
 # ---------------------------------------------------------------------------------------------------- one for each tool
 
-Said = tuple[str, str]
-"""What is asked, and what comes with it."""
-
 
 def _exec(question: Question) -> Said:
     args = question.args
     argv, command = args.get("argv"), args.get("command")
     if isinstance(argv, list | tuple) and argv:
-        words = [word if isinstance(word, str) else str(word) for word in argv[:4096]]
+        words = [word if isinstance(word, str) else str(word) for word in argv]
         folded = fold_argv(_bounded(words))
     elif command or not question.object:
-        folded = fold_command(str(command or "")[:_LOOKED_AT])
+        folded = fold_command(kept(str(command or ""), LOOKED_AT))
     else:
         return f"run program {fold_programs(_place(question, question.object))}", ""
     said = "run"
     if _is_disguised(question, folded):
         said = f"run program {_place(question, question.object)} as"
+    elif isinstance(argv, list | tuple) and argv and question.label == "system":
+        called = true_name(question.object, str(argv[0]))
+        said += f" {head(_tidy(called), 8)} as" if called else ""
     return said + _directory(question), mark_capitals(fold_programs(_text(question, folded)))
 
 
 def _bounded(words: list[str]) -> Iterator[str]:
-    room = _LOOKED_AT
-    for word in words:
-        if room <= 0:
+    """Yield words up to a limit; of what is behind it, its telling places and its end."""
+    room = LOOKED_AT
+    for index, word in enumerate(words):
+        if len(word) >= room:
+            yield kept(word, room)
+            rest = " ".join(words[index + 1 :])
+            if rest:
+                yield kept(rest, _FIRST * 6)
             return
-        yield word[:room]
+        yield word
         room -= len(word) + 1
 
 
@@ -179,8 +194,9 @@ def _directory(question: Question) -> str:
     if not isinstance(cwd, str) or not cwd:
         return ""
     place = fold_path(cwd[:4096], question.workspace, question.home)
-    is_odd = place in ("/", "~") or place.startswith(("/etc", "/usr", "/var", "/boot", "/dev", "/proc", "/sys", "~/."))
-    return f" in {head(_tidy(place), 8)}" if is_odd else ""
+    is_usual = not place.startswith(("/", "~", "..")) or place.startswith(("/tmp/", "/var/tmp/")) or place == "/tmp"
+    is_hidden = any(part.startswith(".") for part in place.split("/") if part != ".")
+    return "" if is_usual and not is_hidden else f" in {head(_tidy(place), 8)}"
 
 
 def _file(verb: str, kind: str = "") -> Callable[[Question], Said]:
@@ -272,7 +288,7 @@ def _http(question: Question) -> Said:
     named = f"http {method} {_host(question)}{_port(question, (80, 443))}"
     address = head(_tidy(path), _OBJECT) if path and path != "/" else ""
     hidden = " ".join(decoded_parts(path)[:2])
-    said = " ".join(part for part in (hidden, "" if body is None else _flat(body)) if part)
+    said = " ".join(part for part in (hidden, "" if body is None else flat(body)) if part)
     return named + address, said
 
 
@@ -287,58 +303,23 @@ def _port(question: Question, usual: tuple[int, ...] = ()) -> str:
 
 def _mcp(words: str) -> Callable[[Question], Said]:
     def say(question: Question) -> Said:
-        name = _spaced(head(_tidy(question.object[:512]), _OBJECT))
+        name = spaced(head(_tidy(question.object[:512]), _OBJECT))
         arguments = question.args.get("arguments")
-        given = _text(question, _flat(arguments)) if arguments not in (None, {}, "") else ""
+        given = _text(question, flat(arguments)) if arguments not in (None, {}, "") else ""
         more = question.args.get("uri") or question.args.get("what") or ""
         return f"{words} {name}", " ".join(part for part in (_text(question, str(more)), given) if part)
 
     return say
 
 
-def _spaced(name: str) -> str:
-    """Return a name of a program's language as words."""
-    return _CAMEL.sub(" ", name).replace("_", " ")
-
-
-def _flat(value: Any) -> str:
-    """Return a JSON value as `name "text", other 3`, without recursion."""
-    parts: list[str] = []
-    waiting: list[tuple[str, Any]] = [("", value)]
-    room = _LOOKED_AT
-    while waiting and room > 0:
-        name, item = waiting.pop()
-        if isinstance(item, Mapping):
-            waiting.extend((_spaced(str(key)), each) for key, each in reversed(list(item.items())))
-            continue
-        if isinstance(item, list | tuple):
-            waiting.extend((name if index == 0 else "", each) for index, each in reversed(list(enumerate(item))))
-            continue
-        if item is None or item == "":
-            continue
-        text = _leaf(name, item)
-        parts.append(f"{name} {text}" if name else text)
-        room -= len(parts[-1])
-    return ", ".join(parts)
-
-
-def _leaf(name: str, item: Any) -> str:
-    if not isinstance(item, str):
-        return str(item).lower() if isinstance(item, bool) else str(item)[:64]
-    text = item[:_LOOKED_AT]
-    if name.lower() in _SHELL_KEYS:
-        text = mark_capitals(fold_programs(fold_command(text)))
-    return f'"{text}"'
-
-
 def _incoming(question: Question) -> Said:
-    source = head(_spaced(_tidy(question.object[:200])), _TASK) or "text"
+    source = head(spaced(_tidy(question.object[:200])), _TASK) or "text"
     return f"read {source}", _written(question)
 
 
 def _other(question: Question) -> Said:
-    named = f"{_spaced(_tidy(question.tool[:64]))} {_place(question, question.object)}".strip()
-    said = " ".join(part for part in (_flat(question.args) if question.args else "", question.content or "") if part)
+    named = f"{spaced(_tidy(question.tool[:64]))} {_place(question, question.object)}".strip()
+    said = " ".join(part for part in (flat(question.args) if question.args else "", question.content or "") if part)
     return named, said
 
 

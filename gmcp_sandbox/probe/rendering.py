@@ -3,4 +3,4 @@ it without compiling what renders."""
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3

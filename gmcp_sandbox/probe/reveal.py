@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
@@ -20,7 +21,9 @@ _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _WORD = re.compile(r"\S+")
 _DECODED = 8
 """So many stretches of one text are decoded."""
-_DECODED_CHARS = 400
+_TRIED = 64
+"""Stretches that are tried for each that can be decoded: words of many letters must not use up what is looked at."""
+_DECODED_CHARS = 4096
 _DIGITS_CHARS = 8192
 _FEWEST = 4
 _PLAIN = frozenset((9, 10, 13, *range(32, 127)))
@@ -33,19 +36,30 @@ _BLOBS = re.compile(
     r"|(?P<blob>(?<![\w/+=-])(?=[A-Za-z0-9+/=_-]{40})(?=[a-z0-9+/=_-]{0,64}[A-Z])(?=[A-Za-z+/=_-]{0,64}[0-9])"
     r"[A-Za-z0-9+=]{20,}(?:[/_-][A-Za-z0-9+=]{12,})*)"
 )
+_HOST_NUMBER = re.compile(r"(?<=://)(?:0[xX][0-9a-fA-F]{1,8}|[1-9]\d{7,9})(?=[/:?#\s\"']|\Z)")
 _NAMES = {"id": "<id>", "hex": "<hex>", "number": "<number>", "blob": "<blob>"}
 
 _SECRET = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,8192}(?:-----END[A-Z ]{0,40}-----)?"
-    r"|\b(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}|sk-[\w-]{16,255}"
+    # Of a key only what can be one: a command that stands behind the word BEGIN must be seen.
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?:\s|\\[nr]){0,8}(?!/)[A-Za-z0-9+/=]{24,128}){0,256}"
+    r"(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{0,128}(?:\s|\\[nr]){0,8}-----END[A-Z ]{0,40}-----)?"
+    r"|\b(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}"
+    r"|sk-(?:[a-z]{2,8}-){0,2}[A-Za-z0-9_]{16,255}[\w-]{0,64}"
     r"|xox[abeoprs]-[\w-]{10,255}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{35}|npm_[A-Za-z0-9]{30,255}"
-    r"|pypi-[\w-]{16,255}|hf_[A-Za-z0-9]{20,255}|eyJ[\w-]{10,2048}\.[\w-]{10,2048}(?:\.[\w-]{0,2048})?)"
+    r"|pypi-A[\w-]{16,255}|hf_[A-Za-z0-9]{20,255}|eyJ[\w-]{10,2048}\.[\w-]{10,2048}(?:\.[\w-]{0,2048})?)"
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s@:]{1,128}:[^/\s@]{1,256}@")
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{8,2048}")
+_BEARER = re.compile(
+    r"(?i:(?<=authorization: )(bearer|basic)\s{1,4}[\w.~+/=-]{8,2048})"
+    # Anywhere else it may be a file of that name, with another behind it.
+    r"|\b([Bb](?:earer|asic))\s{1,4}(?=[\w.~+=-]{0,512}[0-9])(?=[\w.~+=-]{0,512}[A-Z])(?=[\w.~+=-]{0,512}[a-z])"
+    r"[A-Za-z0-9][\w.~+=-]{19,2048}"
+)
 _NAMED = re.compile(
     r"(?i)((?:pass(?:word|wd|phrase)|secret|api[-_]?key|access[-_]?key|private[-_]?key|token)[\w-]{0,16}[\"']?"
-    r"\s{0,4}[=:]\s{0,4}[\"']?)(?=[^\s&;,\"'|]{0,64}\d)[^\s&;,\"'$<(|]{8,256}"
+    # A path is no secret, but what is done with it may be a crime.
+    r"\s{0,4}[=:]\s{0,4}[\"']?)(?![@~/.]|[^\s&;,\"'|]{0,256}(?:://|/\.|\.\.))(?=[^\s&;,\"'|]{0,64}\d)"
+    r"[^\s&;,\"'$<(|]{8,256}"
 )
 
 _UNSEEN = re.compile(
@@ -80,12 +94,22 @@ def mask_secrets(text: str) -> str:
         text = _USERINFO.sub("<secret>@", text)
     if "=" in text or ":" in text:
         text = _NAMED.sub(r"\1<secret>", text)
-    return _BEARER.sub(r"\1 <secret>", text) if "earer" in text or "asic" in text else text
+    if "earer" in text or "asic" in text:
+        text = _BEARER.sub(lambda found: f"{found[1] or found[2]} <secret>", text)
+    return text
 
 
 def fold_blobs(text: str) -> str:
     """Return the text with long digits, digests and encoded stretches named instead of spelt."""
+    if "://" in text:
+        text = _HOST_NUMBER.sub(_address, text)
     return _BLOBS.sub(lambda found: _NAMES[found.lastgroup or "blob"], text)
+
+
+def _address(found: re.Match[str]) -> str:
+    """Return a host that is written as one number as the address that it is (inet_aton(3))."""
+    number = int(found[0], 16 if found[0][:2] in ("0x", "0X") else 10)
+    return str(IPv4Address(number)) if number < 1 << 32 else found[0]
 
 
 def decoded_parts(text: str) -> list[str]:
@@ -101,11 +125,11 @@ def decoded_parts(text: str) -> list[str]:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    for run in islice(_DIGITS.finditer(text), 4 * _DECODED):
+    for run in islice(_DIGITS.finditer(text), _TRIED * _DECODED):
         for data in _of_digits(run[0].rstrip("=")):
             yield from _readable(data)
     if "\\" in text:
-        for run in islice(_ESCAPES.finditer(text), 4 * _DECODED):
+        for run in islice(_ESCAPES.finditer(text), _TRIED * _DECODED):
             yield from _readable(_of_escapes(run[0]))
     if text.count("%") >= _FEWEST and len(_PERCENT.findall(text)) >= _FEWEST:
         for word in islice(_WORD.finditer(text), 4096):

@@ -16,7 +16,9 @@ from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.probe.gate import Scoring
 from gmcp_sandbox.probe.metrics import Scored
 from gmcp_sandbox.probe.model import Answer, Model
-from gmcp_sandbox.probe.render import render_row
+from gmcp_sandbox.probe.parts import further_lines
+from gmcp_sandbox.probe.question import question_of_row
+from gmcp_sandbox.probe.render import render
 
 _TOGETHER = 16
 
@@ -51,22 +53,24 @@ class Scorer:
         numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
         while chunk := list(islice(numbered, _TOGETHER)):
             rows = [(number, *_parsed(line)) for number, line in chunk]
-            self._answer([render_row(row) for _, row, error in rows if not error])
-            for number, row, error in rows:
-                yield self._result(number, row, error), row
+            asked = [[] if error else row_lines(row) for _, row, error in rows]
+            self._answer([line for told in asked for line in told])
+            for (number, row, error), told in zip(rows, asked, strict=True):
+                yield self._result(number, row, error, told), row
 
     def _answer(self, lines: list[str]) -> None:
         fresh = [line for line in dict.fromkeys(lines) if line not in self._known]
         self._known.update(zip(fresh, self._model.answer(fresh), strict=True))
 
-    def _result(self, number: int, row: Mapping[str, Any], error: str) -> Result:
+    def _result(self, number: int, row: Mapping[str, Any], error: str, lines: list[str]) -> Result:
         name = row.get("id", number)
         name = name if isinstance(name, str | int) else number
         if error:
             return Result(name, None, Outcome.DENY.value, error=error)
         tool = row.get("tool")
-        answer = self._known[render_row(row)]
-        score = self._scoring.score(answer, tool if isinstance(tool, str) else "")
+        tool = tool if isinstance(tool, str) else ""
+        answer = self._scoring.worst([self._known[line] for line in lines], tool)
+        score = self._scoring.score(answer, tool)
         outcome = self._scoring.outcome(score)
         reason = "" if outcome is Outcome.ALLOW else answer.reason
         return Result(name, round(score, 4), outcome.value, reason)
@@ -82,6 +86,12 @@ def scored(result: Result, row: Mapping[str, Any], source: str) -> Scored | None
     return Scored(
         label == 1, result.score, str(row.get("tool")), str(named), "" if pair is None else str(pair), str(result.id)
     )
+
+
+def row_lines(row: Mapping[str, Any]) -> list[str]:
+    """Return the lines that the gate judges for a row: its own, and the further ones of a long call."""
+    question = question_of_row(row)
+    return [render(question), *further_lines(question)]
 
 
 def _parsed(line: str) -> tuple[Mapping[str, Any], str]:

@@ -29,6 +29,7 @@ Owned by the event loop. Guarantees: no content is looked at; at most `_CLASSES`
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from gmcp_sandbox.calls.arguments import FsWrite, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
@@ -60,6 +61,14 @@ _CHANGES = frozenset({Tool.FS_WRITE, Tool.FS_DELETE, Tool.FS_RENAME})
 _USUAL = frozenset({SYSTEM.name, WORKSPACE.name, SCRATCH.name})
 _INNER = re.compile(r"/usr/(lib|libexec)/gcc/[^/]+/[^/]+/[a-z0-9-]+|/usr/bin/([a-z0-9_]+-){0,4}(as|ld(\.[a-z]+)?)")
 """Parts of a compiler that its driver starts."""
+_READER = re.compile(
+    r"(?:ba|da|z|k|fi|a)?sh|(?:python|perl|ruby|lua|php|tclsh|wish|pypy)[\d.]*|node(?:js)?|deno|bun|env|[gmn]?awk|expect"
+    r"|Rscript|julia|guile|make|sed"
+)
+"""What a script's first line may name and is then the script: anything else (`#!/bin/rm -rf`) does something to it."""
+_FLAGS = re.compile(r"-[a-zA-Z]{1,4}")
+_CODE, _CODE_OF_SHELLS = frozenset("ceErR"), frozenset("c")
+"""Options that make code of the word behind them, which is the script's name: it may be written to be run."""
 PROBED = _ALWAYS | _CHANGES | {Tool.FS_READ}
 """Tools that can be probed at all."""
 
@@ -103,7 +112,7 @@ class Selection:
         if is_system and args.interprets is None and told is not None and args.argv == told:
             return False
         wanted = _says_something(args) or call.label.name not in _USUAL
-        if not wanted and is_system and call.object in _ENV and args.argv is not None:
+        if not wanted and is_system and call.object in _ENV and _starts_reader(args.argv):
             self._expect(call.pid, args.argv[1:])
         return wanted
 
@@ -127,10 +136,28 @@ class Selection:
         return count > BURST
 
 
+def _starts_reader(argv: tuple[str, ...] | None) -> TypeGuard[tuple[str, ...]]:
+    """True where `env` is to start what reads scripts."""
+    return argv is not None and len(argv) > 1 and _READER.fullmatch(argv[1].rpartition("/")[2]) is not None
+
+
 def _says_something(args: ProcExec) -> bool:
     """True when the command line says more than was asked about already."""
     if args.argv is None:
         return False
-    if args.interprets is None or len(args.argv) < 2 or args.argv[1] == args.interprets:
-        return args.interprets is None
-    return len(args.argv[1].split()) > 1
+    if args.interprets is None:
+        return True
+    words = args.argv
+    if words[0].rpartition("/")[2] == "env":
+        words = words[1:]
+    if len(words) < 2:
+        return not words or words[0] != args.interprets
+    reader = words[0].rpartition("/")[2]
+    if _READER.fullmatch(reader) is None:
+        return True
+    return words[1] != args.interprets and not _is_harmless_option(words[1], reader)
+
+
+def _is_harmless_option(word: str, reader: str) -> bool:
+    code = _CODE_OF_SHELLS if reader.endswith("sh") else _CODE
+    return _FLAGS.fullmatch(word) is not None and code.isdisjoint(word)

@@ -26,7 +26,7 @@ _PIECE = re.compile(
   | (?P<double>\$?"(?:[^"\\]|\\.)*(?:"|\Z))
   | (?P<ifs>\$\{?IFS(?:[^}\s]{0,16}\})?|\$IFS)
   | (?P<nothing>\$[@*]|\$\{[@*]\})
-  | (?P<here><<-?[ \t]*(?P<quote>['"\\]?)(?P<mark>\w{1,64})['"]?)
+  | (?P<here><<-?[ \t]*(?P<mark>(?:'[^'\n]{0,64}'|"[^"\n]{0,64}"|\\[^\n]|[^\s;|&<>()`'"\\]){1,64}))
   | (?P<line>[\r\n]+)
   | (?P<blank>[ \t\f\v]+)
   | (?P<operator>\|&|\|\||&&|;;|>>|<<<|[;|&<>()`])
@@ -35,6 +35,7 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_QUOTES = re.compile(r"['\"]|\\(?=.)")
 _INSIDE = re.compile(r'\\(["\\$`\n])')
 _ANSI = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
@@ -91,7 +92,7 @@ class _Reader:
     def add_operator(self, kind: str, piece: re.Match[str]) -> None:
         if piece["mark"]:
             self.found.append(("<<", False))
-            self.marks.append(piece["mark"])
+            self.marks.append(_QUOTES.sub("", piece["mark"]))
         elif kind == "line" and self.found[-1:] != [(";", False)]:
             self.found.append((";", False))
         elif kind == "operator":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 
 import msgspec
 import pytest
 
-from gmcp_sandbox.calls.arguments import FsWrite, ProcExec
+from gmcp_sandbox.calls.arguments import FsWrite, McpCall, ProcExec
 from gmcp_sandbox.calls.call import ToolCall
-from gmcp_sandbox.calls.labels import SCRATCH, SYSTEM, WATCHED
+from gmcp_sandbox.calls.labels import SCRATCH, SYSTEM, TOOL, WATCHED
 from gmcp_sandbox.calls.tools import Tool
 from gmcp_sandbox.calls.verdicts import Outcome
 from gmcp_sandbox.policy.profile import ProbePolicy, Tier
@@ -161,3 +162,34 @@ def test_text_that_comes_in_is_read_for_orders(gate_of, text, is_hit):
 def test_a_text_that_nobody_can_judge_counts_as_orders(hanging_gate_of):
     found = hanging_gate_of(deadline_seconds=1e-6).judge_incoming("soup", "web page")
     assert found.is_hit and found.score is None
+
+
+def tell(text):
+    arguments = json.dumps({"text": text})
+    return ToolCall(1, 1, "s", "a", 1, Tool.MCP_CALL, "wiki/save", McpCall("wiki", arguments), TOOL)
+
+
+FILL = "some text " * 60
+
+
+@pytest.mark.parametrize("before", [FILL * 2, FILL * 3, FILL * 4])
+def test_what_the_line_of_a_long_mcp_call_leaves_out_is_judged(gate_of, before):
+    gate = gate_of(deny_at=3.0)
+    assert gate.judge(tell(before + before), NOW).outcome is Outcome.ALLOW
+    verdict = gate.judge(tell(f"{before} rm {before}"), NOW)
+    assert (verdict.outcome, verdict.score) == (Outcome.DENY, 4.0)
+
+
+def test_a_further_line_counts_only_where_the_model_is_sure(gate_of):
+    gate = gate_of(deny_at=3.0)
+    assert gate.judge(tell("curl"), NOW).outcome is Outcome.ASK
+    assert gate.judge(tell(f"{FILL * 2} curl {FILL * 2}"), NOW).outcome is Outcome.ALLOW
+
+
+def test_a_long_mcp_call_is_remembered_with_all_of_its_lines(gate_of):
+    gate, long = gate_of(deny_at=3.0), tell(f"{FILL * 2} rm {FILL * 2}")
+    gate.judge(tell(FILL * 2), NOW)
+    assert gate.recall(long, NOW) is None
+    assert gate.judge(long, NOW).outcome is Outcome.DENY
+    again = gate.recall(long, NOW)
+    assert again is not None and (again.outcome, again.detail) == (Outcome.DENY, CACHED)

@@ -60,3 +60,17 @@ def test_many_files_are_one_class():
 def test_any_text_folds(text, workspace, home):
     for fold in (fold_places, fold_path, place_class):
         assert fold(text, workspace, home) == fold(text, workspace, home)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("~/x/../../node_modules", "~/../node_modules"),
+        ("~/x/..", "~"),
+        ("./x/../../node_modules", "../node_modules"),
+        ("./build/../src", "src"),
+        ("/srv/../etc/passwd", "/etc/passwd"),
+    ],
+)
+def test_steps_upward_do_not_lead_out_unseen(path, place):
+    assert fold_places(f"rm {path}").split(" ", 1)[1] in (place, f"./{place}")

