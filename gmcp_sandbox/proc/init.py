@@ -207,7 +207,7 @@ def _attend(agent: int, supervisor: Channel, front: Channel, terminal: int | Non
                 os.read(woken_read, 512)
             elif fd == supervisor.fileno():
                 os._exit(1)  # the supervisor only ever ends this line
-            elif not _obey(front, agent):
+            elif not _obey(front, agent, has_terminal=terminal is not None):
                 poller.unregister(fd)
 
 
@@ -229,11 +229,18 @@ def _reap(agent: int, watcher: Channel | None) -> int | None:
                 watcher.send("stopped", signal=os.WSTOPSIG(status))
 
 
-def _obey(front: Channel, agent: int) -> bool:
-    """Pass one signal of the front on to the agent's process group; return False when the front is gone."""
+def _obey(front: Channel, agent: int, *, has_terminal: bool) -> bool:
+    """Pass one signal of the front on to the agent's process group; return False when the front is gone.
+
+    On a terminal the front hears when the group was continued: it takes no key before.
+    """
     received = front.receive()
     if received is None:
         return False
+    number = int(received[0]["signal"])
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(agent, int(received[0]["signal"]))
+        os.killpg(agent, number)
+    if has_terminal and number == signal.SIGCONT:
+        with contextlib.suppress(OSError):
+            front.send("continued")
     return True

@@ -287,6 +287,8 @@ class Relay:
             self._open_terminal(fds[0])
         elif message["kind"] == "stopped":
             self._stop()
+        elif message["kind"] == "continued":
+            self._resume()
 
     def _open_terminal(self, master: int) -> None:
         self._master = master
@@ -302,7 +304,11 @@ class Relay:
         """The agent has stopped: give the terminal back, stop as well; when the shell continues us, continue it."""
         self._terminal.leave()
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._pass_on(signal.SIGCONT)  # before any key: it would take back a Ctrl-Z that came first (signal(7))
+        self._pass_on(signal.SIGCONT)
+
+    def _resume(self) -> None:
+        """The agent goes on: take the terminal again. Not before: its SIGCONT takes back a Ctrl-Z that came first
+        (signal(7))."""
         if self._master is not None:
             self._terminal.enter(self._master)
         if self._prompt is not None:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +30,21 @@ def _own_namespaces() -> set[str]:
     return set(Process(os.getpid(), 0).namespaces.values())
 
 
+def _pins(family: list[Process]) -> list[int]:
+    """Hold the namespaces: else one that another test makes could get the number of one that has ended."""
+    pins = []
+    for process in family:
+        for name in process.namespaces:
+            with suppress(OSError):
+                pins.append(os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC))
+    return pins
+
+
+def _close(pins: list[int]) -> None:
+    for pin in pins:
+        os.close(pin)
+
+
 class Scene:
     """What is there before a kill, to be compared with what is there after it."""
 
@@ -41,13 +57,19 @@ class Scene:
             self.namespaces -= set(Process(running.process.pid, 0).namespaces.values())
         self.namespaces -= _own_namespaces()
         self.until = ticks() + 10  # what a dying agent has just started counts, too
+        weakref.finalize(self, _close, _pins(self.family))
 
     def all_is_gone(self):
         return all(process.is_gone for process in self.family) and not self.namespaces & namespaces_in_use(self.until)
 
     def check(self, began):
         """Everything but the front ends in time; then nothing of it is left."""
-        wait_until(self.all_is_gone, "the end of all processes and namespaces", WITHIN - (time.monotonic() - began))
+        try:
+            wait_until(self.all_is_gone, "the end of all processes and namespaces", WITHIN - (time.monotonic() - began))
+        except Hung as fault:
+            left = [process for process in self.family if not process.is_gone]
+            used = self.namespaces & namespaces_in_use(self.until)
+            raise Hung(f"{fault}: left are {left}, in use {used}") from None
         took = time.monotonic() - began
         assert _mounts() == self.mounts
         return took

@@ -422,6 +422,9 @@ def test_a_stop_stops_the_front_on_a_cooked_terminal_and_continuing_continues() 
             fcntl.ioctl(run.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 30, 0, 0))
             os.kill(run.pid, signal.SIGCONT)
             assert run.line.expect("signal")[0]["signal"] == signal.SIGCONT
+            select.select([], [], [], 0.05)
+            assert not is_raw(run.slave), "a Ctrl-Z that is typed now, the SIGCONT would take back"
+            run.line.send("continued")
             while not is_raw(run.slave) or size_of(inner) != (20, 30):
                 select.select([], [], [], 0.01)
         assert finish(run, inner, code=0)["code"] == 0
