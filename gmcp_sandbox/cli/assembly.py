@@ -17,6 +17,7 @@ from gmcp_sandbox.fs.budget import Budget
 from gmcp_sandbox.fs.core import Core, TakingBack
 from gmcp_sandbox.fs.ids import IdView
 from gmcp_sandbox.monitor.approvals import Approvals
+from gmcp_sandbox.monitor.arrivals import Arrivals
 from gmcp_sandbox.monitor.derived import Derivation, DerivedStore
 from gmcp_sandbox.monitor.monitor import Monitor
 from gmcp_sandbox.monitor.starts import Starts
@@ -160,6 +161,7 @@ def _filesystem(
         taking_back=TakingBack(monitor, Derivation(DerivedStore.open(session.state / DERIVED), state), monitor.note),
         budget=Budget(limits.written_bytes, limits.new_files, monitor.note),
         starts=starts,
+        arrivals=Arrivals(monitor, state),
     )
     state.watch(filesystem.revocation.begin)
     return filesystem

@@ -10,6 +10,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from gmcp_sandbox.monitor.arrivals import Arrivals
 from gmcp_sandbox.monitor.statedir import StateDir
 from gmcp_sandbox.net.addresses import OwnAddresses
 from gmcp_sandbox.net.budgets import Budgets
@@ -54,7 +55,11 @@ def build_network(  # noqa: PLR0913 - the parts of a session, each said by name
     count = Budgets(rules, state, then=lambda kind, host, amount: state.count(kind, host, amount, time.time_ns()))
     interception = outfit.interception
     conversation = Conversation(
-        monitor, interception=interception, is_ruled=rules.rules_requests, idle=policy.idle_seconds
+        monitor,
+        interception=interception,
+        is_ruled=rules.rules_requests,
+        arrivals=Arrivals(monitor, state),
+        idle=policy.idle_seconds,
     )
     inward = Inward(doors, dial, conversation)
     parts = Parts(

@@ -33,6 +33,7 @@ from gmcp_sandbox.fs.tree import Tree
 from gmcp_sandbox.fs.walk import LARGEST_JUDGED, read_judged
 from gmcp_sandbox.fs.watching import Watches
 from gmcp_sandbox.fs.xattrs import Xattrs
+from gmcp_sandbox.monitor.arrivals import Arrivals
 from gmcp_sandbox.monitor.mediator import Foresight, Mediator
 from gmcp_sandbox.monitor.starts import Starts
 from gmcp_sandbox.policy.view import View
@@ -80,6 +81,7 @@ class Core:
         budget: Budget = UNLIMITED,
         every_read: Iterable[str] = (),
         starts: Starts | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         """Open the view.
 
@@ -96,6 +98,7 @@ class Core:
             every_read: Labels of files of which the kernel keeps no page, so that every read is a request.
             starts: Program starts as they are announced; None: nobody announces any, and programs are asked for without
                 their words.
+            arrivals: Reads what is written; None: nobody does.
 
         Raises:
             HostError: a source of the view cannot be opened.
@@ -106,6 +109,7 @@ class Core:
         room = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.backing = Backing(min(_MOST_DIRECTORIES, room // 4))
         self.ids = ids
+        self.arrivals = arrivals
         self.permits = Permits(mediator, labels, guard_for, self.table)
         self.carry = Carry(taking_back.derives)
         self.budget = budget

@@ -6,6 +6,7 @@
 - A file with a guard (`Permits.guard_for`) is judged on the whole content that it would have, at most 1 MiB; what was
   judged is what the write makes of it, or it is judged again.
 - Set-id bits go when a file is opened for writing: the kernel leaves that to us.
+- What is written after a host may have sent something is read for orders to a model first (`monitor/arrivals.py`).
 - What is written after private or secret files were read is marked first (`carry.py`).
 - fsync and release are no effects of their own: the open's grant covers them.
 """
@@ -23,6 +24,8 @@ from gmcp_sandbox.fs.names import Found
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.stats import stat_fd
 from gmcp_sandbox.fs.watching import wear
+from gmcp_sandbox.monitor.arrivals import FILE
+from gmcp_sandbox.pipeline.orders import KEPT
 
 if TYPE_CHECKING:
     from gmcp_sandbox.fs.core import Core
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 EXEC = 0x20
 """The kernel's __FMODE_EXEC among the open flags: the file is opened to be run."""
 
-_OVERLAP = 256
 _ROUNDS = 8
 
 _READ_OPEN = FsRead("open")
@@ -212,6 +214,7 @@ class Files:
         if not handle.is_writable:
             raise fail(errno.EBADF)
         node = handle.node
+        await self._read_arrival(handle, offset, data)
         args = _APPEND if handle.is_append else _WRITE
         extent = (offset, len(data))
         for _ in range(_ROUNDS):
@@ -226,6 +229,13 @@ class Files:
                 return self._write(handle, offset, data)
         raise fail(errno.EACCES)
 
+    async def _read_arrival(self, handle: Handle, offset: int, data: bytes) -> None:
+        """Look for orders to a model in what is written, where it may come from the network."""
+        arrivals = self._core.arrivals
+        if arrivals is not None and arrivals.reads_files:
+            before = handle.tail if handle.end == offset else b""
+            await arrivals.look(before + data, len(before), FILE, self._permits.settle(handle.node))
+
     def _write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = handle.node
         self._core.budget.write(node, len(data))
@@ -238,7 +248,7 @@ class Files:
         if end > node.size:
             node.size = end
         handle.end = end
-        handle.tail = data[-_OVERLAP:] if done == len(data) else data[:done][-_OVERLAP:]
+        handle.tail = data[-KEPT:] if done == len(data) else data[:done][-KEPT:]
         return done
 
     async def truncate(self, node: Node, size: int, number: int | None, pid: int) -> None:

@@ -40,6 +40,7 @@ from gmcp_sandbox.policy.state import SessionState
 
 _ALLOW, _DENY, _ASK = Outcome.ALLOW, Outcome.DENY, Outcome.ASK
 _FS_READ = Tool.FS_READ
+_NET_CONNECT, _NET_SEND = Tool.NET_CONNECT, Tool.NET_SEND
 _APPROVED = "ask_approved"
 _WAITING = 16
 """Calls that wait for the gate at the same time, which answers them together."""
@@ -161,17 +162,23 @@ class Monitor:
             return decision
         if call.tool is _FS_READ:
             state.read(call.label)
+        elif call.tool is _NET_CONNECT or call.tool is _NET_SEND:
+            state.has_reached_out = True
         if judgement.is_notable or call.derived:
             self._after_allow(decision)
         return decision
 
-    async def judge_incoming(self, text: str, source: str, *, taints: bool = True) -> Incoming:
+    async def judge_incoming(
+        self, text: str, source: str, *, where: str = "", is_excerpt: bool = False, taints: bool = True
+    ) -> Incoming:
         """Judge a text that comes in for orders to its reader, record it, and taint the session when it has any.
 
         The taint is there before this returns, so nothing that the text leads to is judged without it.
 
         Args:
-            source: Where it comes from, for example `tool result github/get_issue`.
+            source: Where it comes from, as the gate is told, for example `tool result github/get_issue`.
+            where: The same for the record alone, where whoever wrote the text chose the name.
+            is_excerpt: It was torn out of a longer one, and has to be the surer a hit.
             taints: False for a text that nobody is given when it has any orders.
 
         Raises:
@@ -179,16 +186,29 @@ class Monitor:
         """
         if self._fault is not None:
             raise self._refusal()
-        found = await self._look_at_incoming(text, source)
+        found = await self._look_at_incoming(text, source, is_excerpt)
+        self._take_in(found, f"{source} {where}".rstrip(), len(text), taints=taints)
+        return found
+
+    def distrust(self, source: str, why: str, chars: int) -> None:
+        """Record and taint as for instructions: of what came in, somebody could not say what it is.
+
+        Raises:
+            AuditError: It could not be recorded.
+        """
+        if self._fault is not None:
+            raise self._refusal()
+        self._take_in(Incoming(True, None, why), source, chars, taints=True)
+
+    def _take_in(self, found: Incoming, source: str, chars: int, *, taints: bool) -> None:
         if found.is_hit and taints:
             self.state.mark(UNTRUSTED_INSTRUCTIONS)
         try:
             self._sink.event(
-                "incoming", source=source[:256], chars=len(text), hit=found.is_hit, score=found.score, why=found.why
+                "incoming", source=source[:256], chars=chars, hit=found.is_hit, score=found.score, why=found.why
             )
         except Exception as fault:
             raise self._fail(fault) from fault
-        return found
 
     def replace(self, pipeline: Pipeline) -> None:
         """Judge by another profile from now on; nothing that was remembered is used again."""
@@ -280,7 +300,7 @@ class Monitor:
             return failed(Layer.PROBE, fault)
         return deny(Layer.PROBE, "timeout")
 
-    async def _look_at_incoming(self, text: str, source: str) -> Incoming:
+    async def _look_at_incoming(self, text: str, source: str, is_excerpt: bool) -> Incoming:
         found = flagged(self._scanner, text.encode("utf-8", "surrogatepass"))
         gate = self._pipeline.gate
         if found is not None or gate is None:
@@ -288,7 +308,7 @@ class Monitor:
         try:
             with trio.move_on_after(gate.deadline):
                 return await trio.to_thread.run_sync(
-                    gate.judge_incoming, text, source, limiter=self._workers, abandon_on_cancel=True
+                    gate.judge_incoming, text, source, is_excerpt, limiter=self._workers, abandon_on_cancel=True
                 )
         except Exception as fault:  # noqa: BLE001 - the documented boundary: what cannot be judged is not trusted
             return Incoming(True, None, type(fault).__name__)

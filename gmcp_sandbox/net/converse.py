@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import select
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import trio
 
+from gmcp_sandbox.monitor.arrivals import Arrivals
 from gmcp_sandbox.monitor.mediator import PromptMediator
 from gmcp_sandbox.net import intercept
 from gmcp_sandbox.net.authority import Authority
@@ -29,7 +30,9 @@ from gmcp_sandbox.net.hello import Hello, HelloError, read_hello
 from gmcp_sandbox.net.http import HttpFlow
 from gmcp_sandbox.net.http2 import REFUSAL, is_servers_preface
 from gmcp_sandbox.net.lane import Lane
-from gmcp_sandbox.net.questions import Questions, RawCause
+from gmcp_sandbox.net.pages import Pages
+from gmcp_sandbox.net.questions import Questions, RawCause, Scheme
+from gmcp_sandbox.net.requests import authority_bytes
 from gmcp_sandbox.net.shuttle import shuttle
 from gmcp_sandbox.net.side import Side, SideIdle, SideLost
 from gmcp_sandbox.net.sniff import Kind, sniff
@@ -64,6 +67,7 @@ class Conversation:
 
     Args:
         is_ruled: Whether the profile has rules about single requests to a host and port; may be replaced.
+        arrivals: Reads what servers answer; None: nobody does.
         idle: Seconds after which a silent flow is closed.
     """
 
@@ -73,11 +77,13 @@ class Conversation:
         *,
         interception: Interception | None = None,
         is_ruled: Callable[[str, int], bool] = lambda host, port: False,
+        arrivals: Arrivals | None = None,
         idle: float = 3600.0,
     ) -> None:
         self._mediator = mediator
         self._interception = interception
         self.is_ruled = is_ruled
+        self._arrivals = arrivals
         self._idle = idle
         self._lane = Lane()
 
@@ -95,7 +101,7 @@ class Conversation:
         )
         questions = Questions(self._mediator, target, is_ruled=lambda: self.is_ruled(target.host, target.port))
         lane = self._lane if self._lane.is_served else None
-        flow = _Flow(questions, (agent, upstream), sides, self._interception, lane)
+        flow = _Flow(questions, (agent, upstream), sides, self._interception, lane, self._arrivals)
         started = trio.current_time()
         how = await flow.run()
         if isinstance(how, HandOff):
@@ -106,13 +112,14 @@ class Conversation:
 class _Flow:
     """One flow while its kind is being found out, and after."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a flow is made of
         self,
         questions: Questions,
         streams: tuple[trio.SocketStream, trio.SocketStream],
         sides: tuple[Side, Side],
         interception: Interception | None,
         lane: Lane | None,
+        arrivals: Arrivals | None,
     ) -> None:
         self.agent, self.upstream = sides
         self._questions = questions
@@ -120,6 +127,7 @@ class _Flow:
         self._streams = streams
         self._interception = interception
         self._lane = lane
+        self._arrivals = arrivals
 
     async def run(self) -> str | HandOff:
         """Return how the flow ended, or what the relay needs to go on with it."""
@@ -191,8 +199,15 @@ class _Flow:
         async def connect() -> Side:
             return self.upstream
 
-        ended = await HttpFlow(self._questions, self.agent, connect, vault=self._vault(), lane=self._lane).run()
+        ended = await self._http_flow("http", connect, self._vault(), self._lane).run()
         return self._hand_off() if isinstance(ended, Raw) else ended
+
+    def _http_flow(
+        self, scheme: Scheme, connect: Callable[[], Awaitable[Side]], vault: Vault, lane: Lane | None
+    ) -> HttpFlow:
+        authority = authority_bytes(self._target.host, self._target.port, scheme).decode("ascii")
+        pages = None if self._arrivals is None else Pages(self._arrivals, f"{scheme}://{authority}")
+        return HttpFlow(self._questions, self.agent, connect, scheme=scheme, vault=vault, lane=lane, pages=pages)
 
     async def _tls(self) -> str | HandOff:
         try:
@@ -243,8 +258,7 @@ class _Flow:
             self.upstream = outer[1].over(inner)
             return self.upstream
 
-        flow = HttpFlow(self._questions, self.agent, connect, scheme="https", vault=interception.vault)
-        ended = await flow.run()
+        ended = await self._http_flow("https", connect, interception.vault, None).run()
         if isinstance(ended, Raw):
             return await shuttle(self.agent, self.upstream)
         if ended != "reset":

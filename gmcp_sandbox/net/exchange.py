@@ -16,6 +16,7 @@ import trio
 from gmcp_sandbox.net.framing import NO_BODY, BodyError, Decoder, Mode, decoder_for, frame, frame_end
 from gmcp_sandbox.net.head import Field, HeadError, parse_response, response_end
 from gmcp_sandbox.net.masking import Finder, Masker
+from gmcp_sandbox.net.pages import Page
 from gmcp_sandbox.net.requests import Request
 from gmcp_sandbox.net.responses import Response, agent_mode, read_response, write_response
 from gmcp_sandbox.net.side import Side, SideIdle, SideLost
@@ -63,10 +64,11 @@ class Passed(msgspec.Struct, frozen=True):
 class Exchange:
     """One request and its response."""
 
-    def __init__(self, agent: Side, upstream: Side, passed: Passed) -> None:
+    def __init__(self, agent: Side, upstream: Side, passed: Passed, page: Page | None = None) -> None:
         self._agent = agent
         self._upstream = upstream
         self._passed = passed
+        self._page = page
         self._request = passed.request
         self._finder = Finder(passed.placeholders)
         self._body: Decoder = decoder_for(passed.request.framing)
@@ -164,7 +166,7 @@ class Exchange:
             if not response.is_interim:
                 return await self._pass_final(response, masker)
             if self._request.minor:
-                await self._agent.send(self._head(response, True, masker))
+                await self._agent.send(await self._head(response, True, masker))
         raise _bad_gateway("it sends interim responses without end")
 
     async def _response(self) -> Response:
@@ -192,12 +194,12 @@ class Exchange:
         mode = agent_mode(response, self._request)
         keeps = keeps and mode is not Mode.CLOSE
         body = decoder_for(response.framing)
-        pending = self._head(response, keeps, masker)
+        pending = await self._head(response, keeps, masker)
         self.has_answered = True
         data = self._upstream.take()
         while True:
             if data:
-                pending += frame(mode, masker.feed(_payload(body, data)))
+                pending += frame(mode, masker.feed(await self._read(_payload(body, data))))
             if body.is_done:
                 break
             await self._agent.send(pending)
@@ -206,13 +208,23 @@ class Exchange:
             if not data:
                 _end(body)
         trailers = _masked(_allowed_trailers(body), masker)
+        if trailers and self._page is not None:
+            await self._page.read_fields(b"\n".join(field.value for field in trailers))
         await self._agent.send(pending + frame(mode, masker.finish()) + frame_end(mode, trailers))
         return keeps and not body.rest
 
-    def _head(self, response: Response, keeps: bool, masker: Masker) -> bytes:
+    async def _head(self, response: Response, keeps: bool, masker: Masker) -> bytes:
         fields = _masked(response.fields, masker)
         masked = msgspec.structs.replace(response, reason=masker.whole(response.reason))
-        return write_response(masked, self._request, keeps, fields)
+        head = write_response(masked, self._request, keeps, fields)
+        if self._page is not None:
+            await self._page.begin(response, head)
+        return head
+
+    async def _read(self, payload: bytes) -> bytes:
+        if self._page is not None:
+            await self._page.read(payload)
+        return payload
 
 
 async def _patiently(side: Side) -> bytes:

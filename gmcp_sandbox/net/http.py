@@ -20,6 +20,7 @@ from gmcp_sandbox.net.exchange import Exchange, MisplacedInBody, Passed, Raw, Re
 from gmcp_sandbox.net.framing import BodyError
 from gmcp_sandbox.net.head import Field, HeadError, request_end
 from gmcp_sandbox.net.lane import Answered, Begun, Ending, Judged, Lane, Other, Simple
+from gmcp_sandbox.net.pages import Pages
 from gmcp_sandbox.net.questions import Questions, Scheme
 from gmcp_sandbox.net.requests import Reader, Request, Writer, authority_bytes
 from gmcp_sandbox.net.responses import own_response
@@ -49,6 +50,7 @@ class HttpFlow:
         scheme: Scheme = "http",
         vault: Vault,
         lane: Lane | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self.agent = agent
         self.upstream: Side | None = None
@@ -59,10 +61,11 @@ class HttpFlow:
         target = questions.target
         self._host = target.host
         self._host_field = authority_bytes(target.host, target.port, scheme)
-        self._reader = Reader(scheme)
+        self._reader = Reader(scheme, is_readable=pages is not None)
         self._writer = Writer()
         self._lane = lane if vault.is_empty and agent.fd >= 0 else None
         self._simple: Simple | None = None
+        self._pages = pages
 
     async def run(self) -> str | Raw:
         """Serve requests until the flow ends; return how it ended, or that it goes on as raw bytes."""
@@ -91,7 +94,7 @@ class HttpFlow:
     def _simple_over(self, upstream: Side) -> Simple:
         if self._simple is None:
             self._simple = Simple(
-                self._questions, (self.agent, upstream), (self._reader, self._writer), self._host_field
+                self._questions, (self.agent, upstream), (self._reader, self._writer), self._host_field, self._pages
             )
         return self._simple
 
@@ -172,7 +175,8 @@ class HttpFlow:
         return self._writer.write(request, self._host_of(request), fields)
 
     async def _pass(self, request: Request, head: bytes, upstream: Side, echoes: Mapping[bytes, bytes]) -> bool | Raw:
-        exchange = Exchange(self.agent, upstream, Passed(request, head, echoes, self._vault.placeholders))
+        page = None if self._pages is None else self._pages.open(request.target)
+        exchange = Exchange(self.agent, upstream, Passed(request, head, echoes, self._vault.placeholders), page)
         try:
             return await exchange.run()
         except (BodyError, MisplacedInBody) as fault:

@@ -4,7 +4,7 @@ A flow's task leads it here between two exchanges, and waits. What comes in on o
 a task: a request is read, judged, recorded, and sent on; its answer, when it has come whole, is written anew and sent
 back. Whatever is not that simple goes back to the task, with every byte that was not passed on in its side's buffer,
 and is served there as before: a body, an upgrade, a pipelined request, a malformed one, a denial, a question to a gate
-or a person, an answer in pieces, a peer that does not read.
+or a person, an answer in pieces or one that may give orders to a model, a peer that does not read.
 
 Invariants:
 - No request is sent on that was not allowed and recorded; none is asked for twice.
@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 import trio
 
 from gmcp_sandbox.net.head import HeadError
+from gmcp_sandbox.net.pages import Pages
 from gmcp_sandbox.net.questions import Asked, Questions
 from gmcp_sandbox.net.requests import Reader, Request, Writer
 from gmcp_sandbox.net.responses import Answers
@@ -69,13 +70,19 @@ class Simple:
     """The simple exchanges of one flow. Never waits."""
 
     def __init__(
-        self, questions: Questions, sides: tuple[Side, Side], heads: tuple[Reader, Writer], host: bytes
+        self,
+        questions: Questions,
+        sides: tuple[Side, Side],
+        heads: tuple[Reader, Writer],
+        host: bytes,
+        pages: Pages | None = None,
     ) -> None:
         self.agent, self.upstream = sides
         self._reader, self._writer = heads
         self._answers = Answers()
         self._questions = questions
         self._host = host
+        self._pages = pages
         self.request: Request | None = None
         """That waits for its answer."""
 
@@ -129,7 +136,7 @@ class Simple:
             return None
         answer = self._answers.whole(data, request) if data else None
         self.request = None
-        if answer is None:
+        if answer is None or (self._pages is not None and self._pages.must_read(data, self._answers.is_encoded)):
             self.upstream.put_back(data)
             return Begun(request, b"")
         sent = self.agent.send_now(answer)

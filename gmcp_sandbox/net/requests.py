@@ -17,6 +17,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gmcp_sandbox.net.codings import offering_readable
 from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, Framing, Mode
 from gmcp_sandbox.net.head import Field, HeadError, RequestHead, origin_line, parse_request, write_head
 
@@ -117,11 +118,13 @@ class Reader:
     """Reads the requests of one flow. A client repeats its fields: they are read once, as long as they stay the same.
 
     Equal bytes behind the request line mean equal fields. Only requests are remembered whose meaning hangs on nothing
-    else: no body, no change of protocol, a target in origin form.
+    else: no body, no change of protocol, a target in origin form. With `is_readable` they offer to the server what
+    `codings.py` can open, and nothing else.
     """
 
-    def __init__(self, scheme: str) -> None:
+    def __init__(self, scheme: str, *, is_readable: bool = False) -> None:
         self._scheme = scheme
+        self._is_readable = is_readable
         self._block = b""
         self._last: Request | None = None
 
@@ -138,6 +141,8 @@ class Reader:
             if first is not None and first[2] == last.minor:
                 return _another(last, first[0], first[1])
         request = read_request(parse_request(head), self._scheme)
+        if self._is_readable:
+            request = msgspec.structs.replace(request, fields=offering_readable(request.fields))
         if request.is_plain and origin_line(line) is not None and len(head) <= _LONGEST_REMEMBERED:
             self._block, self._last = block, request
         return request

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gmcp_sandbox.net.codings import codings_of
 from gmcp_sandbox.net.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, Mode
 from gmcp_sandbox.net.head import Field, HeadError, ResponseHead, parse_response, response_end, write_head
 
@@ -118,6 +119,8 @@ class Answers:
         self._for = ("", 0)
         self._written = b""
         self._length = 0
+        self.is_encoded = False
+        """Whether the last whole answer is compressed."""
 
     def whole(self, data: bytes, request: Request) -> bytes | None:
         """Return an answer as the agent gets it, when the data are exactly one, final, and both connections stay open.
@@ -146,6 +149,7 @@ class Answers:
             return False
         self._head, self._for, self._length = data[:end], (request.method, request.minor), response.framing.length
         self._written = write_response(response, request, True, response.fields)
+        self.is_encoded = bool(codings_of(response.fields))
         return True
 
 

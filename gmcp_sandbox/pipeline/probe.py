@@ -36,5 +36,9 @@ class ProbeGate(Protocol):
     def judge(self, call: ToolCall, state: SessionState) -> Verdict:
         """Answer for one call; runs in a thread, beside others, with a snapshot of the state."""
 
-    def judge_incoming(self, text: str, source: str) -> Incoming:
-        """Say whether a text that comes in holds instructions; runs in a thread. No answer is a hit."""
+    def judge_incoming(self, text: str, source: str, is_excerpt: bool = False) -> Incoming:
+        """Say whether a text that comes in holds instructions; runs in a thread. No answer is a hit.
+
+        Args:
+            is_excerpt: It was torn out of a longer one, and has to be the surer a hit.
+        """

@@ -24,7 +24,17 @@ from gmcp_sandbox.policy.toolbook import KnownTool, Toolbook
 class SessionState:
     """Mutable, and owned by the event loop: threads get a `snapshot`."""
 
-    __slots__ = ("_listeners", "counters", "epoch", "exhausted", "taint", "taint_names", "tier", "tools")
+    __slots__ = (
+        "_listeners",
+        "counters",
+        "epoch",
+        "exhausted",
+        "has_reached_out",
+        "taint",
+        "taint_names",
+        "tier",
+        "tools",
+    )
 
     def __init__(self, tier: Tier, taint: frozenset[str] = frozenset(), epoch: int = 1) -> None:
         self.tier = tier
@@ -34,6 +44,8 @@ class SessionState:
         self.epoch = epoch
         self.exhausted: frozenset[str] = frozenset()
         """Hosts whose byte budget is spent; `*` when the session's is."""
+        self.has_reached_out = False
+        """A host may have sent it something. No rule asks, so it begins no epoch."""
         self.counters = Counters()
         self.tools = Toolbook()
         """What is known of the tools of MCP servers."""

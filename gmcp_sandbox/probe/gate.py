@@ -71,6 +71,11 @@ class Scoring(msgspec.Struct, frozen=True):
             ask_at = min(ask_at, policy.ask_at_most)
         return cls(manifest, alpha, deny_at, ask_at, manifest.incoming_at)
 
+    @property
+    def excerpt_at(self) -> float:
+        """Score at which a text that was torn out of a longer one is taken for instructions."""
+        return max(self.incoming_at, self.deny_at)
+
     def score(self, answer: Answer, tool: str) -> float:
         """Return how dangerous the model says that a call of this tool is."""
         return answer.margin - self.alpha * self.manifest.bias_of(tool)
@@ -167,21 +172,22 @@ class Gate:
         detail = CACHED if is_remembered else f"model, {took / 1e6:.1f} ms"
         return self._scoring.verdict(self._scoring.worst([each.answer for each in asked], call.tool), call.tool, detail)
 
-    def judge_incoming(self, text: str, source: str) -> Incoming:
+    def judge_incoming(self, text: str, source: str, is_excerpt: bool = False) -> Incoming:
         """Say whether a text that comes in holds instructions; runs in a thread. No answer counts as a hit."""
+        hit_at = self._scoring.excerpt_at if is_excerpt else self._scoring.incoming_at
         highest: float | None = None
         try:
             for line in incoming_lines(text, source):
                 answer = self._engine.ask(line, self.deadline).answer
                 score = self._scoring.score(answer, INCOMING)
                 highest = score if highest is None else max(score, highest)
-                if highest >= self._scoring.incoming_at:
+                if highest >= hit_at:
                     break
         except ProbeError as fault:
             return Incoming(True, None, str(fault))
         if highest is None:
             return Incoming(False, None, "empty")
-        return Incoming(highest >= self._scoring.incoming_at, round(highest, 3), "model")
+        return Incoming(highest >= hit_at, round(highest, 3), "model")
 
     def effort(self) -> dict[str, float]:
         """Say what judging has cost: calls, those not remembered, passes of the model, milliseconds waited."""

@@ -58,7 +58,7 @@ class ScoredGate:
         outcome = Outcome.DENY if score >= self._deny_at else Outcome.ASK if score >= self._ask_at else Outcome.ALLOW
         return Verdict(Layer.PROBE, outcome, "probe.scored", "", score)
 
-    def judge_incoming(self, text: str, source: str) -> Incoming:
+    def judge_incoming(self, text: str, source: str, is_excerpt: bool = False) -> Incoming:
         """Rows of incoming text are read by their number, not here."""
         raise NotImplementedError
 

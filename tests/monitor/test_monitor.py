@@ -74,7 +74,7 @@ class Gate:
     def recall(self, call, state):
         return None
 
-    def judge_incoming(self, text, source):
+    def judge_incoming(self, text, source, is_excerpt=False):
         return self.judge(text, source)
 
     def judge(self, call, state):

@@ -59,7 +59,7 @@ class Gate(Says):
             raise self._recalls
         return self._recalls
 
-    def judge_incoming(self, text, source):
+    def judge_incoming(self, text, source, is_excerpt=False):
         return self._answer
 
     def wants(self, call):

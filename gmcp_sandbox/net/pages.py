@@ -1,0 +1,89 @@
+"""Answers of servers, read for orders to a model before the agent gets them.
+
+What is compressed is opened for that, piece by piece; what cannot be opened counts as holding orders.
+Guarantee: a piece is passed on after it was read, never before.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from gmcp_sandbox.monitor.arrivals import PAGE, Arrivals
+from gmcp_sandbox.net.codings import STEP, Opener, Plain, Unreadable, opener_of
+from gmcp_sandbox.net.framing import NO_BODY
+from gmcp_sandbox.net.responses import Response
+from gmcp_sandbox.pipeline.orders import KEPT, windows_of_orders
+
+
+class Page:
+    """One answer on its way."""
+
+    def __init__(self, arrivals: Arrivals, where: str) -> None:
+        self._arrivals = arrivals
+        self._where = where
+        self._opener: Opener | None = Plain()
+        self._kept = b""
+
+    async def begin(self, response: Response, head: bytes) -> None:
+        """Read a head as the agent will get it, and make ready for the body.
+
+        Raises:
+            AuditError: It could not be recorded.
+        """
+        await self.read_fields(head)
+        if response.framing is NO_BODY:
+            return
+        try:
+            self._opener = opener_of(response.fields)
+        except Unreadable as fault:
+            self._distrust(fault)
+
+    async def read_fields(self, text: bytes) -> None:
+        """Read what stands by itself.
+
+        Raises:
+            AuditError: It could not be recorded.
+        """
+        if self._arrivals.reads_pages:
+            await self._arrivals.look(text, 0, PAGE, self._where)
+
+    async def read(self, payload: bytes) -> None:
+        """Read the next bytes of the body, of whose framing nothing is left.
+
+        Raises:
+            AuditError: It could not be recorded.
+        """
+        if self._opener is None or not self._arrivals.reads_pages:
+            return
+        try:
+            for piece in self._opener.feed(payload):
+                text = self._kept + piece
+                await self._arrivals.look(text, len(self._kept), PAGE, self._where)
+                self._kept = text[-KEPT:]
+                if len(piece) == STEP:  # a few bytes may open to very many
+                    await trio.lowlevel.checkpoint()
+        except Unreadable as fault:
+            self._distrust(fault)
+
+    def _distrust(self, fault: Unreadable) -> None:
+        self._opener = None
+        if self._arrivals.reads_pages:
+            self._arrivals.distrust(PAGE, self._where, f"unread: {fault.why}")
+
+
+class Pages:
+    """Opens the answers of one flow; `root` is scheme and authority of its server."""
+
+    def __init__(self, arrivals: Arrivals, root: str) -> None:
+        self._arrivals = arrivals
+        self._root = root
+
+    def open(self, target: str) -> Page | None:
+        """Return the answer to a request for this target; None when nothing is left to be found."""
+        if not self._arrivals.reads_pages:
+            return None
+        return Page(self._arrivals, f"{self._root}{target.partition('?')[0]}")
+
+    def must_read(self, answer: bytes, is_encoded: bool) -> bool:
+        """Whether there is anything in a whole answer that somebody has to be asked about."""
+        return self._arrivals.reads_pages and (is_encoded or next(windows_of_orders(answer), None) is not None)
