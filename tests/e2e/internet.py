@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import ORDINARY_UID, SECONDS, Result, Sandbox
+from tests.e2e.pages import make_pages
 from tests.e2e.upstream import HOST_V4, HOST_V6, MANY, SILENT, UNREACHABLE
 from tests.net.certificates import TestAuthority
 
@@ -105,6 +106,7 @@ def _furnish(folder: Path) -> None:
     (folder / "web.example.com.pem").rename(folder / "server.pem")
     _make_repository(folder / "www" / "git" / "project.git")
     _make_index(folder / "www" / "simple" / "tinypackage")
+    make_pages(folder / "www")
 
 
 def _users() -> str:

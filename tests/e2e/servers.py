@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -73,7 +74,8 @@ def reset(sock: socket.socket) -> None:
 class _Web(BaseHTTPRequestHandler):
     """The web.
 
-    GET /hello /headers /chunked/N /bytes/N /flood/N /reset /silence, files, git; PUT and POST anywhere: the checksum.
+    GET /hello /headers /chunked/N /bytes/N /flood/N /reset /silence /coded/CODING/PAGE, files, git; PUT and POST
+    anywhere: the checksum.
     """
 
     protocol_version = "HTTP/1.1"
@@ -94,17 +96,11 @@ class _Web(BaseHTTPRequestHandler):
             self._head(200, int(rest))
             flood(self.connection, self.server.seen, int(rest))
         elif word == "reset":
-            self._head(200, 1000)
-            self.wfile.write(b"half")
-            self.wfile.flush()
-            reset(self.connection)
-            self.close_connection = True
+            self._reset()
         elif word == "silence":
             self.connection.recv(1)
-        elif word == "git":
-            self._git()
         else:
-            self._file(word, rest)
+            self._kept(word, rest)
 
     do_HEAD = do_GET
 
@@ -134,6 +130,21 @@ class _Web(BaseHTTPRequestHandler):
             yield part
             left -= len(part)
 
+    def _kept(self, word: str, rest: str) -> None:
+        if word == "coded":
+            self._coded(*rest.split("/"))
+        elif word == "git":
+            self._git()
+        else:
+            self._file(word, rest)
+
+    def _reset(self) -> None:
+        self._head(200, 1000)
+        self.wfile.write(b"half")
+        self.wfile.flush()
+        reset(self.connection)
+        self.close_connection = True
+
     def _tell(self) -> None:
         self.server.seen.tell(
             where=self.server.where,
@@ -162,6 +173,16 @@ class _Web(BaseHTTPRequestHandler):
             text = b"chunk %d\n" % number
             self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
         self.wfile.write(b"0\r\n\r\n")
+
+    def _coded(self, coding: str, name: str) -> None:
+        body = (self.server.files / "pages" / name).read_bytes()
+        if coding == "gzip":
+            body = gzip.compress(body)
+        self.send_response(200)
+        self.send_header("Content-Encoding", coding)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _file(self, word: str, rest: str) -> None:
         if word == "hello":

@@ -162,6 +162,7 @@ def core_of(configuration: dict, mediator: UnsafeMediator) -> Core:
         taking_back=back,
         budget=configuration.get("budget", UNLIMITED),
         every_read=configuration.get("every_read", ()),
+        arrivals=configuration.get("arrivals"),
     )
     for fd in backings.values():
         os.close(fd)

@@ -13,6 +13,7 @@ import trio.testing
 from gmcp_sandbox.calls.arguments import NetConnect
 from gmcp_sandbox.calls.call import ToolCall
 from gmcp_sandbox.calls.verdicts import Decision, Layer, Outcome, Verdict
+from gmcp_sandbox.monitor.arrivals import Arrivals
 from gmcp_sandbox.net.converse import Conversation, Interception
 from gmcp_sandbox.net.types import Closing, HandOff, Target
 
@@ -95,13 +96,16 @@ async def talk(
     *,
     moved=lambda up, down: None,
     is_ruled=lambda: False,
+    arrivals: Arrivals | None = None,
     limit=20,
 ) -> AsyncIterator[Talk]:
     """Run a conversation; as the shell does, close both streams when it has ended and not when it was handed off."""
     agent, inner = pair()
     outer, server = pair()
     ends = Talk(agent, server)
-    conversation = Conversation(door, interception=interception, is_ruled=lambda host, port: is_ruled())
+    conversation = Conversation(
+        door, interception=interception, is_ruled=lambda host, port: is_ruled(), arrivals=arrivals
+    )
 
     async def run() -> None:
         ends.how = await conversation(target, inner, outer, moved)

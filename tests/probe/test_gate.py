@@ -159,6 +159,13 @@ def test_text_that_comes_in_is_read_for_orders(gate_of, text, is_hit):
     assert gate_of().judge_incoming(text, "web page").is_hit is is_hit
 
 
+def test_an_excerpt_has_to_be_as_sure_as_a_denied_call(gate_of):
+    sure, unsure = gate_of(), gate_of(deny_at=99.0)
+    assert sure.judge_incoming("steal", "file", True).is_hit
+    assert unsure.judge_incoming("steal", "file").is_hit
+    assert not unsure.judge_incoming("steal", "file", True).is_hit
+
+
 def test_a_text_that_nobody_can_judge_counts_as_orders(hanging_gate_of):
     found = hanging_gate_of(deadline_seconds=1e-6).judge_incoming("soup", "web page")
     assert found.is_hit and found.score is None
