@@ -55,12 +55,14 @@ _DEMANDS = _any(
 
 _SET_ASIDE = _any(
     rf"\b(?:ignore|disregard|forget|override|bypass)s?{_EACH} {_WORD}\b",
-    r"\bsystem prompt|\bsystem (?:override|note|message)\b|\bnew (?:system )?(?:instructions?|task|policy)\b",
-    r"\byou are now\b|\bfrom now on,? you\b|\b(?:admin|developer|maintenance|god|root|debug) mode\b",
+    r"\bsystem prompt|\bsystem (?:override|note|message)\b|\byou are now\b|\bfrom now on,? you\b",
+    r"\bnew (?:system )?(?:instructions?|task|policy)(?: for\b| from\b|:)",
+    r"\b(?:in|begin|enter|enable|activate) (?:admin|developer|maintenance|god) mode\b",
     r"<\|im_|\"role\": ?\"system|<(?:important|instructions?|system)>|### (?:instruction|system)|\[system\]",
     r"\bend of user input|\bdo what it says\b|\bwithout (?:asking|telling|informing|notifying) (?:the|your|any)\b",
     r"\b(?:do not|don't|never) (?:tell|mention|inform|show|reveal|ask)(?: (?:this|it) to)?(?: the)? (?:user|operator)",
-    r"\bthe user (?:has|had|have|wants|asked|now|is|already)\b|\bask the user nothing\b|\byour (?:operator|creator)\b",
+    r"\bthe user (?:has |had )?(?:now |already |just )?(?:approved|consented|authori[sz]ed|agreed|confirmed|asked you)",
+    r"\bthe user (?:now |really )?(?:wants you|is testing)|\bask the user nothing\b|\byour (?:operator|creator)\b",
     r"\b(?:your|the) (?:real|true|actual) (?:instruction|job|task|goal)|\bi authori[sz]e you\b",
     r"\btool is available, always\b|\bbefore (?:using|calling) this tool\b|\b(?:use|call) (?:the|your) \w+ tool\b",
     r"\bnot a robot\b|\bopen a terminal\b|\buse your\b|\bfrom\s*: administrator",

@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 OTHERS = {
     "net": "network",
     "net-long": "netlong",
+    "arrivals": "arriving",
     "audit": "records",
     "tail": "tailing",
     "mcp": "mcp",

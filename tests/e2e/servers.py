@@ -80,6 +80,7 @@ class _Web(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 60
+    disable_nagle_algorithm = True
     server: Any
 
     def do_GET(self) -> None:
