@@ -176,8 +176,11 @@ def _conclude(args: argparse.Namespace, session: str, final: dict[str, Any] | No
     if final.get("error"):
         _complain(str(final["error"]), str(final.get("cause") or ""), str(final.get("hint") or ""))
     if "allowed" in final:
-        for remark in final.get("remarks", ()):
-            print(f"warning: {remark}", file=sys.stderr)
+        if remarks := final.get("remarks"):
+            from gmcp_sandbox.cli.terminal import visible
+
+            for remark in remarks:
+                print(f"warning: {visible(remark)}", file=sys.stderr)
         probe = " · no probe model" if final.get("probe") is None else ""
         unseen = f", {final['unseen']} not in the view" if final["unseen"] else ""
         counts = f"{final['allowed']} allowed, {final['denied']} denied{unseen}"

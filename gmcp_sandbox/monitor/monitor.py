@@ -70,6 +70,8 @@ class Monitor:
         self.state = state
         self.failed = trio.Event()
         """Set when a decision could not be recorded."""
+        self.first_orders: str | None = None
+        """Where the first text came from that tainted the session by its orders."""
         self._sink = sink
         self._session = session
         self._agent = agent
@@ -201,8 +203,8 @@ class Monitor:
         self._take_in(Incoming(True, None, why), source, chars, taints=True)
 
     def _take_in(self, found: Incoming, source: str, chars: int, *, taints: bool) -> None:
-        if found.is_hit and taints:
-            self.state.mark(UNTRUSTED_INSTRUCTIONS)
+        if found.is_hit and taints and self.state.mark(UNTRUSTED_INSTRUCTIONS):
+            self.first_orders = source
         try:
             self._sink.event(
                 "incoming", source=source[:256], chars=chars, hit=found.is_hit, score=found.score, why=found.why

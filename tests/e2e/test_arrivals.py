@@ -45,6 +45,20 @@ def test_a_page_with_orders_taints_and_a_rule_uses_it(online):
     assert denied["reason"] == "constitution.nothing-new-after-orders"
 
 
+def test_the_user_is_told_where_the_orders_came_from(online):
+    result, _ = run(online, f"curl -sS {PAGE}/orders.html")
+    assert f"warning: orders to a model came in (web page {PAGE}/orders.html)" in result.err
+
+
+@pytest.mark.trick("a name that would steer the terminal, of a file with orders", stops="names are escaped")
+def test_the_name_of_a_file_with_orders_does_not_steer_the_terminal(online):
+    (online.sandbox.workspace / "own.html").write_bytes((online.net.folder / "www/pages/orders.html").read_bytes())
+    result, _ = run(online, f"curl -sS http://{HOST}/hello; cat own.html > \"$(printf '\\033[2J\\377')\"")
+    warning = next(line for line in result.err.splitlines() if line.startswith("warning: orders"))
+    assert "\\x1b[2J" in warning
+    assert warning.isprintable()
+
+
 def test_a_harmless_page_is_asked_about_and_taints_nothing(online):
     result, said = run(online, f"curl -sS {PAGE}/harmless.html; curl -sS http://{HOST}/hello")
     assert [each["hit"] for each in said] == [False]
