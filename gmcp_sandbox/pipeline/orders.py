@@ -24,8 +24,13 @@ _IDLE_TALK: Final = 512
 _MEMORY: Final = 16 << 20
 
 
+_GAP = r"(?:[\s*#/>\xc2\xa0]|&nbsp;|</?[a-z]{1,6}>)+"
+"""What may stand between two words: blanks, ends of lines, marks before a line of a comment, tags without attributes."""
+
+
 def _any(*expressions: str) -> bytes:
-    return "|".join(expressions).encode("utf-8")
+    """Return the expression of either; a blank in it stands for any gap between words."""
+    return "|".join(expressions).replace(" ", _GAP).encode("utf-8")
 
 
 _READER = r"(?:assistant|agent|model|bot|llm|reviewer|summari[sz]er|crawler|contributor|scraper|reader)s?"
@@ -36,7 +41,7 @@ _WORD = (
 )
 
 _ADDRESSED = _any(
-    rf"\b(?:ai|llm|language|chat|coding|automated|autonomous|loyal)[\s*_\"',:>-]{{1,3}}{_READER}\b",
+    rf"\b(?:ai|llm|language|chat|coding|automated|autonomous|loyal)[\s*#/_\"',:>-]+{_READER}\b",
     r"\b(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)\s?[:,!]",
     r"\bdear (?:ai|assistant|llm|agent|model|bot)\b|\b(?:assistant|agent) (?:—|-)",
     r"\b(?:to|for) (?:all |any |the )?(?:ai|llm|assistant|agent|language model|model)s?\b",
