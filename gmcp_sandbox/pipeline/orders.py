@@ -25,7 +25,7 @@ _MEMORY: Final = 16 << 20
 
 
 _GAP = r"(?:[\s*#/>\xc2\xa0]|&nbsp;|</?[a-z]{1,6}>)+"
-"""What may stand between two words: blanks, ends of lines, marks before a line of a comment, tags without attributes."""
+"""Between two words: blanks, ends of lines, marks before a line of a comment, tags without attributes."""
 
 
 def _any(*expressions: str) -> bytes:
