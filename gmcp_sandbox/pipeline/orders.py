@@ -33,20 +33,27 @@ def _any(*expressions: str) -> bytes:
     return "|".join(expressions).replace(" ", _GAP).encode("utf-8")
 
 
-_READER = r"(?:assistant|agent|model|bot|llm|reviewer|summari[sz]er|crawler|contributor|scraper|reader)s?"
 _EACH = r"(?: (?:all|any|every|each|the|your|my|of|these|those|this))*"
 _WORD = (
     r"(?:previous|prior|above|earlier|preceding|user|system|instructions?|rules?|everything|page|criteria|guidelines"
     r"|confirmation)"
 )
 
+_KIND = r"(?:ai|llm|language|chat|coding|automated|autonomous|loyal)"
+_OF_A_KIND = (
+    rf"{_KIND}[\s*#/_\"',:>-]+(?:\w+ )?"
+    r"(?:assistant|agent|model|bot|llm|reviewer|summari[sz]er|crawler|contributor|scraper|reader)s?"
+)
+_NAMED = r"(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)"
 _ADDRESSED = _any(
-    rf"\b(?:ai|llm|language|chat|coding|automated|autonomous|loyal)[\s*#/_\"',:>-]+{_READER}\b",
-    r"\b(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)\s?[:,!]",
-    r"\bdear (?:ai|assistant|llm|agent|model|bot)\b|\b(?:assistant|agent) (?:—|-)",
-    r"\b(?:to|for) (?:all |any |the )?(?:ai|llm|assistant|agent|language model|model)s?\b",
-    r"\b(?:an?|hey|hi|the) (?:llm|claude|copilot|chatgpt|gemini|ai|assistant|automated assistant)\b",
-    r"\bagents? (?:visiting|reading|must|should)\b|\bmakes? agents\b|\bassistants? (?:has|have|must|should) to\b",
+    rf"\b(?:{_OF_A_KIND}|{_NAMED})\s?(?:[:,!]|—| -)",
+    rf"\b{_OF_A_KIND}(?: who| that|)"
+    r" (?:must|should|shall|may|needs?|(?:has|have) to|(?:is|are) required|please|reads?|reading|visiting|processing"
+    r"|agrees?)\b",
+    rf"\b{_NAMED} (?:must|should|(?:has|have) to|reading|reads|visiting|agrees?)\b",
+    rf"\b(?:dear|hey|hi|hello|attention|to all|to any|to the|you are an?|if an?|makes?) (?:{_OF_A_KIND}|{_NAMED})\b",
+    rf"\b(?:note|message|notice|hint|instructions?|reminder) (?:for|to) (?:all |any |the |every )?"
+    rf"(?:{_OF_A_KIND}|{_NAMED}|models?)\b",
     r"\bx-agent\b|\bllm instruction",
 )
 """Whom an order may be meant for; in ordinary texts often nobody."""

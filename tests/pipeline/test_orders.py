@@ -68,13 +68,13 @@ def test_of_what_stands_before_the_line_counts_and_of_what_follows_the_paragraph
     (window,) = windows(b"x = 1  # code\n" + ORDER + b"\n\nAnother paragraph.")
     assert window == ORDER
     (window,) = windows(b"y" * 500 + ORDER + b"\r\n\r\nAnother paragraph.")
-    assert window == b"y" * 75 + ORDER + b"\r"
+    assert window == b"y" * 80 + ORDER + b"\r"
 
 
 def test_what_was_looked_at_is_left_out():
     text = ORDER + b"\n\n" + b"." * 400
     assert windows(text, len(text) - 10) == []
-    assert windows(text + ORDER, len(text)) == [text[-75:] + ORDER]
+    assert windows(text + ORDER, len(text)) == [text[-80:] + ORDER]
 
 
 @given(st.binary(max_size=900), st.binary(max_size=900), st.data())
