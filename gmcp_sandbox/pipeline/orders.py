@@ -46,7 +46,7 @@ _OF_A_KIND = (
 )
 _NAMED = r"(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)"
 _ADDRESSED = _any(
-    rf"\b(?:{_OF_A_KIND}|{_NAMED})\s?(?:[:,!]|—| -)",
+    rf"(?:^|[^\w-])(?:{_OF_A_KIND}|{_NAMED})\s?(?:[:,!]|—| -)",
     rf"\b{_OF_A_KIND}(?: who| that|)"
     r" (?:must|should|shall|may|needs?|(?:has|have) to|(?:is|are) required|please|reads?|reading|visiting|processing"
     r"|agrees?)\b",

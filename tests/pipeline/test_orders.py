@@ -67,8 +67,8 @@ def test_a_reader_who_is_told_nothing_is_no_place():
 def test_of_what_stands_before_the_line_counts_and_of_what_follows_the_paragraph():
     (window,) = windows(b"x = 1  # code\n" + ORDER + b"\n\nAnother paragraph.")
     assert window == ORDER
-    (window,) = windows(b"y" * 500 + ORDER + b"\r\n\r\nAnother paragraph.")
-    assert window == b"y" * 80 + ORDER + b"\r"
+    (window,) = windows(b"y" * 500 + b" " + ORDER + b"\r\n\r\nAnother paragraph.")
+    assert window == b"y" * 79 + b" " + ORDER + b"\r"
 
 
 def test_what_was_looked_at_is_left_out():
