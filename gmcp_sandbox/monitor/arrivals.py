@@ -50,7 +50,7 @@ class Arrivals:
     @property
     def reads_files(self) -> bool:
         """Whether what is written may come from the network, and there is still something to find."""
-        return self._state.has_reached_out and UNTRUSTED_INSTRUCTIONS not in self._state.taint
+        return self._state.hears_hosts and UNTRUSTED_INSTRUCTIONS not in self._state.taint
 
     async def look(self, text: bytes, known: int, source: str, where: str) -> None:
         """Read a piece of a text.

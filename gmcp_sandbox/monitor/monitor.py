@@ -165,7 +165,7 @@ class Monitor:
         if call.tool is _FS_READ:
             state.read(call.label)
         elif call.tool is _NET_CONNECT or call.tool is _NET_SEND:
-            state.has_reached_out = True
+            state.hears_hosts = True
         if judgement.is_notable or call.derived:
             self._after_allow(decision)
         return decision

@@ -1,7 +1,7 @@
 """Where a text may give orders to a model that reads it: the places that are worth a look by the gate.
 
 Cheap enough for every byte that comes in from a network, and blunt. It finds words that set aside what somebody else
-has said (`disregard the above`), text that is there and not seen, and who is spoken to (`AI agents:`) where a demand
+has said (`disregard the above`), letters that are there and not seen, and who is spoken to (`AI agents:`) where a demand
 follows. Whether it is an order, the patterns and the gate say. Guarantees: pure, linear in the text.
 """
 
@@ -13,40 +13,41 @@ from typing import Any, Final
 
 import re2
 
-KEPT: Final = 384
-"""Bytes to keep of the last piece of a stream: an order that a cut goes through is whole in them and the next piece."""
+KEPT: Final = 512
+"""Bytes to keep of the last pieces of a stream: an order that a cut goes through is whole in them and the next piece."""
 _BEFORE, _AFTER = 80, 200
 """Bytes of a line before, and of a paragraph behind, what was found."""
-_NEXT: Final = 150
-"""Bytes behind what was found, from which on the next place is looked for."""
+_NEXT: Final = 40
+"""Bytes of a line behind what was found, from which on the next place is looked for."""
+_GROWTH: Final = 16
+"""Bytes by which a window that the text's end cuts has to grow to be looked at once more."""
 _IDLE_TALK: Final = 512
 """Readers who are spoken to without a demand, in one text; each further one is a place: time stays bounded."""
 _MEMORY: Final = 16 << 20
+_UNSEEN = (b"\xc2\xad", b"\xe2\x80\x8b", b"\xe2\x80\x8c", b"\xe2\x80\x8d", b"\xe2\x81\xa0", b"\xef\xbb\xbf")
+"""UTF-8 of what stands unseen in a word: soft hyphen, zero-width space, joiners, word joiner, byte order mark."""
 
-
-_GAP = r"(?:[\s*#/>\xc2\xa0]|&nbsp;|</?[a-z]{1,6}>)+"
-"""Between two words: blanks, ends of lines, marks before a line of a comment, tags without attributes."""
+_ESCAPED = r"\\[nrt\"]|\\u00[0-9a-f]{2}"
+"""How JSON spells ends of lines, quotes and brackets: letters stand before a word that are none of it."""
+_GAP = rf"(?:[\s*_#/>|\"'\xc2\xa0]|{_ESCAPED}|&nbsp;|</?[a-z][^<>]{{0,20}}>)+"
+"""Between two words: blanks, ends of lines, marks of comments and of emphasis, short tags."""
+_EDGE = rf"(?:\b|_|{_ESCAPED})"
 
 
 def _any(*expressions: str) -> bytes:
-    """Return the expression of either; a blank in it stands for any gap between words."""
-    return "|".join(expressions).replace(" ", _GAP).encode("utf-8")
+    """Return the expression of either. A blank in one stands for any gap between words, `\\b` for any edge of one."""
+    return "|".join(expressions).replace(" ", _GAP).replace(r"\b", _EDGE).encode("utf-8")
 
-
-_EACH = r"(?: (?:all|any|every|each|the|your|my|of|these|those|this))*"
-_WORD = (
-    r"(?:previous|prior|above|earlier|preceding|user|system|instructions?|rules?|everything|page|criteria|guidelines"
-    r"|confirmation)"
-)
 
 _KIND = r"(?:ai|llm|language|chat|coding|automated|autonomous|loyal)"
 _OF_A_KIND = (
-    rf"{_KIND}[\s*#/_\"',:>-]+(?:\w+ )?"
+    rf"{_KIND}(?: |[,:-])(?:\w+ )?"
     r"(?:assistant|agent|model|bot|llm|reviewer|summari[sz]er|crawler|contributor|scraper|reader)s?"
 )
 _NAMED = r"(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)"
 _ADDRESSED = _any(
-    rf"(?:^|[^\w-])(?:{_OF_A_KIND}|{_NAMED})\s?(?:[:,!]|—| -)",
+    rf"(?:^|[^\w-]|_|{_ESCAPED})(?:{_OF_A_KIND}|{_NAMED})[*_]*\s?(?:[:,!]|—| -)",
+    rf"(?:^|[\n#>*_])\s?(?:{_OF_A_KIND}|{_NAMED})[*_#\s]*\n",
     rf"\b{_OF_A_KIND}(?: who| that|)"
     r" (?:must|should|shall|may|needs?|(?:has|have) to|(?:is|are) required|please|reads?|reading|visiting|processing"
     r"|agrees?)\b",
@@ -61,45 +62,52 @@ _ADDRESSED = _any(
 _DEMANDS = _any(
     r"\b(?:must|should|shall|do not|don't|never|always|immediately|now|please|required?|agree|first|next|before)\b",
     r"\b(?:without|instead|silently|nobody|ignore|disregard|forget|run|execute|send|forward|post|upload|call|include)\b",
-    r"\b(?:append|append|add|delete|remove|change|update|push|skip|approve|export|reveal|apply|paste|rank|transfer)\b",
-    r"\b(?:stop|share|tell|recommend|open|click|use)\b",
+    r"\b(?:append|add|delete|remove|change|update|push|skip|approve|export|reveal|apply|paste|rank|transfer|stop)\b",
+    r"\b(?:share|tell|recommend|open|click|use)\b",
 )
 
+_EACH = r"(?: (?:all|any|every|each|the|your|my|of|these|those|this)){0,8}"
+_WORD = (
+    r"(?:previous|prior|above|earlier|preceding|user|system|instructions?|rules?|everything|page|criteria|guidelines"
+    r"|confirmation)"
+)
 _SET_ASIDE = _any(
     rf"\b(?:ignore|disregard|forget|override|bypass)s?{_EACH} {_WORD}\b",
     r"\bsystem prompt|\bsystem (?:override|note|message)\b|\byou are now\b|\bfrom now on,? you\b",
     r"\bnew (?:system )?(?:instructions?|task|policy)(?: for\b| from\b|:)",
     r"\b(?:in|begin|enter|enable|activate) (?:admin|developer|maintenance|god) mode\b",
-    r"<\|im_|\"role\": ?\"system|<(?:important|instructions?|system)>|### (?:instruction|system)|\[system\]",
+    r"<\|im_|\"role\\?\": ?\\?\"system|<(?:important|instructions?|system)>|###\s(?:instruction|system)|\[system\]",
     r"\bend of user input|\bdo what it says\b|\bwithout (?:asking|telling|informing|notifying) (?:the|your|any)\b",
     r"\b(?:do not|don't|never) (?:tell|mention|inform|show|reveal|ask)(?: (?:this|it) to)?(?: the)? (?:user|operator)",
     r"\bthe user (?:has |had )?(?:now |already |just )?(?:approved|consented|authori[sz]ed|agreed|confirmed|asked you)",
-    r"\bthe user (?:now |really )?(?:wants you|is testing)|\bask the user nothing\b|\byour (?:operator|creator)\b",
+    r"\bthe user (?:now |really )?wants you|\bask the user nothing\b|\byour (?:operator|creator)\b",
     r"\b(?:your|the) (?:real|true|actual) (?:instruction|job|task|goal)|\bi authori[sz]e you\b",
     r"\btool is available, always\b|\bbefore (?:using|calling) this tool\b|\b(?:use|call) (?:the|your) \w+ tool\b",
-    r"\bnot a robot\b|\bopen a terminal\b|\buse your\b|\bfrom\s*: administrator",
 )
 """What sets aside the word of somebody else, or speaks for them."""
-
 _SET_ASIDE_ELSEWHERE = _any(
     r"\bignoriere? |\bignorez |\bignora |\bignore (?:toutes|as) |\bvergiss |\boublie |\bolvida |\besqueça ",
-    r"\bdimentica ",
-    r"\bzignoruj|\bnegeer |\babaikan |\bglöm |\byok say|\bbỏ qua |\bsystemnachricht|\bki-(?:assistent|agent|modell)",
-    r"\basistente:|\bne rien dire\b|\bl'agent :",
+    r"\bdimentica |\bzignoruj|\bnegeer |\babaikan |\bglöm |\byok say|\bbỏ qua |\bsystemnachricht",
+    r"\bki-(?:assistent|agent|modell)|\basistente:|\bne rien dire\b|\bl'agent :",
     r"忽略|无视|無視|忘记|系统提示|アシスタント|무시|تجاهل|अनदेख|[Ии]гнорир|[Аа]ссистент",
 )
-_UNSEEN = rb"[a-z]\xe2\x80[\x8b-\x8f][a-z]|\xf3\xa0[\x80\x81]"
-"""A zero-width character within a word, and letters of the block of tags."""
+_OTHER_LETTERS = rb"(?:\xf3\xa0[\x80\x81][\x80-\xbf]){8}|(?:\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]){6}"
+"""A word in the block of tags, which no screen shows, or in full width. Flags have shorter ones."""
 
 
 @functools.cache
 def _first() -> Any:
-    return _compiled(b"(%b)|%b" % (b"|".join((_SET_ASIDE, _SET_ASIDE_ELSEWHERE, _UNSEEN)), _ADDRESSED))
+    return _compiled(b"(%b)|%b" % (b"|".join((_SET_ASIDE, _SET_ASIDE_ELSEWHERE, _OTHER_LETTERS)), _ADDRESSED))
 
 
 @functools.cache
 def _demands() -> Any:
     return _compiled(_DEMANDS)
+
+
+@functools.cache
+def _unseen() -> Any:
+    return _compiled(b"[a-z](?:%b)+[a-z]" % b"|".join(_UNSEEN))
 
 
 def _compiled(expression: bytes) -> Any:
@@ -112,31 +120,54 @@ def _compiled(expression: bytes) -> Any:
 
 
 def windows_of_orders(text: bytes, known: int = 0) -> Iterator[bytes]:
-    """Yield what stands around each place, in order.
+    """Yield what stands around each place, in order, without what is unseen.
 
     Args:
-        known: Bytes at the beginning that were looked at before; what lies among them alone is left out.
+        known: Bytes at the beginning that were looked at before; what lies among them alone is left out, and a place
+            that the end of the text cut and that has grown by less than `_GROWTH` bytes since.
     """
+    known = len(_seen(text[:known]))
+    text = _seen(text)
     first, demands = _first(), _demands()
     at = undemanding = 0
     while (found := first.search(text, at)) is not None:
         at = found.end()
-        end = min(len(text), at + _AFTER)
-        if found.start(1) < 0 and undemanding < _IDLE_TALK and demands.search(text, at, end) is None:
+        most = min(len(text), at + _AFTER)
+        demand = demands.search(text, at, most)
+        if demand is None and found.start(1) < 0 and undemanding < _IDLE_TALK:
             undemanding += 1
             continue
-        end = _paragraph_end(text, at, end)
-        if end > known:
+        end = _paragraph_end(text, at if demand is None else demand.end(), most)
+        if end < len(text) or known <= at:
+            is_new = end > known
+        else:
+            is_new = (end - at) // _GROWTH > (known - at) // _GROWTH
+        if is_new:
             yield text[_line_start(text, found.start()) : end]
-        at = max(at, min(end, at + _NEXT))
+        at = _next(text, at, end)
+
+
+def _seen(text: bytes) -> bytes:
+    if text.isascii() or _unseen().search(text) is None:  # much faster than to replace each, and mostly true
+        return text
+    for each in _UNSEEN:
+        text = text.replace(each, b"")
+    return text
 
 
 def _line_start(text: bytes, at: int) -> int:
     """Return where the line begins: of what goes before an order, the model takes it for a part."""
     least = max(0, at - _BEFORE)
-    return max(least, text.rfind(b"\n", least, at) + 1)
+    return max(least, text.rfind(b"\n", least, at + 1) + 1)
 
 
 def _paragraph_end(text: bytes, least: int, most: int) -> int:
     ends = [end for mark in (b"\n\n", b"\n\r\n") if (end := text.find(mark, least, most)) >= 0]
     return min(ends, default=most)
+
+
+def _next(text: bytes, at: int, end: int) -> int:
+    """Return where to look for the next place: a harmless one must not hide what stands on the next line."""
+    most = min(end, at + _NEXT)
+    line = text.find(b"\n", at, most)
+    return max(at, line if line >= 0 else most)

@@ -29,7 +29,7 @@ class SessionState:
         "counters",
         "epoch",
         "exhausted",
-        "has_reached_out",
+        "hears_hosts",
         "taint",
         "taint_names",
         "tier",
@@ -44,7 +44,7 @@ class SessionState:
         self.epoch = epoch
         self.exhausted: frozenset[str] = frozenset()
         """Hosts whose byte budget is spent; `*` when the session's is."""
-        self.has_reached_out = False
+        self.hears_hosts = False
         """A host may have sent it something. No rule asks, so it begins no epoch."""
         self.counters = Counters()
         self.tools = Toolbook()

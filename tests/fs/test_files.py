@@ -258,7 +258,7 @@ async def test_a_file_with_orders_taints_before_it_says_them(begin: Begin, ws: P
     await agent.write("/ws/README", ORDER)
     assert not reader.asked, "no host has sent anything yet"
     (ws / "README").write_bytes(b"")
-    reader.state.has_reached_out = True
+    reader.state.hears_hosts = True
     await agent.write("/ws/README", ORDER)
     assert reader.asked == [(ORDER.decode(), "file /ws/README", b"")]
     assert (ws / "README").read_bytes() == ORDER
@@ -270,7 +270,7 @@ async def test_a_file_with_orders_taints_before_it_says_them(begin: Begin, ws: P
 async def test_an_order_that_is_written_in_two_pieces_is_read_as_a_whole(begin: Begin, ws: Path, cut: int) -> None:
     (ws / "f").write_bytes(b"")
     reader = Reader(ws / "f")
-    reader.state.has_reached_out = True
+    reader.state.hears_hosts = True
     agent = begin(arrivals=reader.arrivals)
     number = await agent.open("/ws/f", os.O_WRONLY)
     await agent.core.files.write(number, 0, ORDER[:cut])
@@ -281,7 +281,7 @@ async def test_an_order_that_is_written_in_two_pieces_is_read_as_a_whole(begin: 
 async def test_a_denied_write_was_read_all_the_same(begin: Begin, ws: Path) -> None:
     (ws / "f").write_bytes(b"")
     reader = Reader(ws / "f")
-    reader.state.has_reached_out = True
+    reader.state.hears_hosts = True
     agent = begin(arrivals=reader.arrivals)
     number = await agent.open("/ws/f", os.O_WRONLY)
     agent.mediator.deny.append(("fs.write", "*"))

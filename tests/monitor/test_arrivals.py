@@ -71,7 +71,7 @@ async def test_an_order_behind_a_flood_of_harmless_places_does_not_hide(state):
 async def test_files_are_read_when_a_host_may_have_sent_them(state):
     arrivals = Arrivals(Reader(state), state)
     assert not arrivals.reads_files
-    state.has_reached_out = True
+    state.hears_hosts = True
     assert arrivals.reads_files
     state.mark(UNTRUSTED_INSTRUCTIONS)
     assert not arrivals.reads_files

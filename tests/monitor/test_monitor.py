@@ -313,7 +313,7 @@ def test_distrust_that_cannot_be_recorded_ends_the_session():
 
 
 @pytest.mark.parametrize("args", [NetConnect(443), NetSend("udp", 123)])
-async def test_a_session_has_reached_out_when_it_was_allowed_to(args):
+async def test_a_session_hears_hosts_when_it_was_allowed_to(args):
     net = Network((HostRule(("example.com",), ((123, 123), (443, 443)), protocols=("tcp", "udp")),))
     tool = Tool.NET_SEND if isinstance(args, NetSend) else Tool.NET_CONNECT
     for host, is_allowed in (("elsewhere.example.net", False), ("example.com", True)):
@@ -321,7 +321,7 @@ async def test_a_session_has_reached_out_when_it_was_allowed_to(args):
         monitor.replace(Pipeline(profile(net=net), None))
         decision = await monitor.mediate(monitor.call(tool, host, args, label=NETWORK))
         assert decision.is_allowed is is_allowed
-        assert monitor.state.has_reached_out is is_allowed
+        assert monitor.state.hears_hosts is is_allowed
 
 
 def test_pipeline_and_monitor_know_the_same_gate():
