@@ -9,6 +9,7 @@ import select
 import signal
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from gmcp_sandbox.cli.controlled import Controlled
@@ -97,7 +98,14 @@ class Services:
             services.append(lambda: end_after(self._session, seconds))
         if self._started.groups.held:
             services.append(lambda: watch_limits(self._started.groups, audit))
-        return await self._session.run(*services)
+        ending = await self._session.run(*services)
+        return msgspec.structs.replace(ending, remarks=self._remarks())
+
+    def _remarks(self) -> tuple[str, ...]:
+        source = self._assembled.monitor.first_orders
+        if source is None:
+            return ()
+        return (f"orders to a model came in ({source}): what followed was tainted untrusted-instructions",)
 
     def _ways(self) -> list[Service]:
         """Return the services of what leads out of the sandbox and into it."""

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gmcp_sandbox.cli.orders import Orders
     from gmcp_sandbox.cli.outfit import Outfit
     from gmcp_sandbox.cli.prepared import Preparation
-    from gmcp_sandbox.monitor.monitor import Monitor
     from gmcp_sandbox.monitor.session import Ending
     from gmcp_sandbox.monitor.statedir import SessionDir
     from gmcp_sandbox.probe.gate import Gate
@@ -178,7 +177,6 @@ def _serve(
     meta = describe(prepared)
     session.write_meta(meta)
     ending = None
-    monitors: list[Monitor] = []
     try:
 
         def assembled(fds: dict[str, int]) -> Assembled:
@@ -187,7 +185,6 @@ def _serve(
 
             scratch, explanations = fds.get("scratch"), Explanations(report)
             parts = assemble(prepared, session, audit, scratch, explanations, has_person=has_person, gate=gate)
-            monitors.append(parts.monitor)
             return _connected(parts, prepared, outfit, fds)
 
         ending = _run(orders, started, report, assembled)
@@ -195,11 +192,7 @@ def _serve(
         remarks += remarks_of(write_down(started.groups, audit), limits)
         started.kill()
         close_log(audit, session, meta, ending, gate)
-    remarks += [
-        f"orders to a model came in ({monitor.first_orders}): what followed was tainted untrusted-instructions"
-        for monitor in monitors
-        if monitor.first_orders is not None
-    ]
+    remarks += ending.remarks
     return _last_message(ending, audit, gate, remarks)
 
 
@@ -276,6 +269,7 @@ def _connected(assembled: Assembled, prepared: Preparation, outfit: Outfit | Non
     if prepared.published:
         from gmcp_sandbox.cli.publishing import open_ports
 
+        assembled.monitor.state.hears_hosts = True  # whoever connects from outside may send something, at any time
         assembled = assembled._replace(publisher=open_ports(prepared, audit, fds["door"]))
     if prepared.ssh is not None:
         assembled = assembled._replace(ssh=answer_for(prepared.ssh, audit, fds["ssh-agent"]))

@@ -24,7 +24,7 @@ from gmcp_sandbox.fs.names import Found
 from gmcp_sandbox.fs.nodes import Fixed, Node
 from gmcp_sandbox.fs.stats import stat_fd
 from gmcp_sandbox.fs.watching import wear
-from gmcp_sandbox.monitor.arrivals import FILE
+from gmcp_sandbox.monitor.arrivals import Source
 from gmcp_sandbox.pipeline.orders import KEPT
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Handle:
         node: Whose file it is.
         pid: Who opened it; reads and writes carry no process of their own.
         is_append: Whether writes go to the end, wherever that is by then.
-        tail: The last bytes that were written, and the offset where they end: patterns may straddle two writes.
+        tail: The last bytes that were written in a row, and the offset where they end: patterns may straddle writes.
     """
 
     __slots__ = ("end", "fd", "is_append", "is_writable", "node", "pid", "tail")
@@ -233,8 +233,27 @@ class Files:
         """Look for orders to a model in what is written, where it may come from the network."""
         arrivals = self._core.arrivals
         if arrivals is not None and arrivals.reads_files:
-            before = handle.tail if handle.end == offset else b""
-            await arrivals.look(before + data, len(before), FILE, self._permits.settle(handle.node))
+            before, behind = self._around(handle, offset, offset + len(data))
+            text = before + data + behind
+            await arrivals.look(text, len(before), Source.FILE, self._permits.settle(handle.node))
+
+    def _around(self, handle: Handle, start: int, end: int) -> tuple[bytes, bytes]:
+        """Return what will stand before and behind a write: of one that goes on, we know; else the file does."""
+        node = handle.node
+        if handle.end == start == node.size and node.handles == [handle]:
+            return handle.tail, b""
+        start = max(start, node.size) if handle.is_append else start
+        if not start and end >= node.size:
+            return b"", b""
+        try:
+            fd = self._backing.open(node, os.O_RDONLY)
+        except OSError:  # a file that may be written and not read: its own writes are all that is known
+            return handle.tail if handle.end == start else b"", b""
+        try:
+            least = max(0, start - KEPT)
+            return os.pread(fd, start - least, least), os.pread(fd, KEPT, end)
+        finally:
+            os.close(fd)
 
     def _write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = handle.node
@@ -247,8 +266,9 @@ class Files:
         end = offset + done
         if end > node.size:
             node.size = end
+        before = handle.tail if handle.end == offset and done < KEPT else b""
+        handle.tail = (before + data[max(0, done - KEPT) : done])[-KEPT:]
         handle.end = end
-        handle.tail = data[-KEPT:] if done == len(data) else data[:done][-KEPT:]
         return done
 
     async def truncate(self, node: Node, size: int, number: int | None, pid: int) -> None:

@@ -12,6 +12,7 @@ Guarantees:
 
 from __future__ import annotations
 
+import enum
 from typing import Final, Protocol
 
 from gmcp_sandbox.calls.labels import UNTRUSTED_INSTRUCTIONS
@@ -19,8 +20,14 @@ from gmcp_sandbox.pipeline.incoming import Incoming
 from gmcp_sandbox.pipeline.orders import windows_of_orders
 from gmcp_sandbox.policy.state import SessionState
 
-PAGE, FILE = "web page", "file"
-"""What the gate is told that a text is; its name was chosen by whoever wrote it, and stands in the record alone."""
+
+class Source(enum.StrEnum):
+    """What the gate is told that a text is; its name was chosen by whoever wrote it, and stands in the record alone."""
+
+    PAGE = "web page"
+    FILE = "file"
+
+
 _PLACES: Final = 48
 """Places of one piece that the gate is asked about."""
 
@@ -52,13 +59,13 @@ class Arrivals:
         """Whether what is written may come from the network, and there is still something to find."""
         return self._state.hears_hosts and UNTRUSTED_INSTRUCTIONS not in self._state.taint
 
-    async def look(self, text: bytes, known: int, source: str, where: str) -> None:
+    async def look(self, text: bytes, known: int, source: Source, where: str) -> None:
         """Read a piece of a text.
 
         Args:
             text: The piece, behind the last `orders.KEPT` bytes of the one before.
             known: How many bytes those are.
-            source: `PAGE` or `FILE`.
+            source: What it is.
             where: Its name, for the record.
 
         Raises:
@@ -72,7 +79,7 @@ class Arrivals:
             if (await self._reader.judge_incoming(said, source, where=where, is_excerpt=True)).is_hit:
                 return
 
-    def distrust(self, source: str, where: str, why: str) -> None:
+    def distrust(self, source: Source, where: str, why: str) -> None:
         """Take a text that cannot be read for one that gives orders.
 
         Raises:

@@ -203,12 +203,11 @@ class Monitor:
         self._take_in(Incoming(True, None, why), source, chars, taints=True)
 
     def _take_in(self, found: Incoming, source: str, chars: int, *, taints: bool) -> None:
+        source = source[:256]
         if found.is_hit and taints and self.state.mark(UNTRUSTED_INSTRUCTIONS):
             self.first_orders = source
         try:
-            self._sink.event(
-                "incoming", source=source[:256], chars=chars, hit=found.is_hit, score=found.score, why=found.why
-            )
+            self._sink.event("incoming", source=source, chars=chars, hit=found.is_hit, score=found.score, why=found.why)
         except Exception as fault:
             raise self._fail(fault) from fault
 

@@ -32,12 +32,14 @@ class Ending(msgspec.Struct, frozen=True):
         code: Exit code for the user's shell.
         error: For the operator, where something went wrong.
         hint: What to try.
+        remarks: For the operator, of what went on.
     """
 
     reason: str
     code: int
     error: str = ""
     hint: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Session:

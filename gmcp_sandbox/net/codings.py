@@ -16,7 +16,12 @@ STEP: Final = 64 << 10
 LONGEST: Final = 256 << 20
 """Bytes that one compressed body may come to."""
 _GZIP: Final = frozenset({b"gzip", b"x-gzip"})
-_READABLE: Final = _GZIP | {b"deflate", b"identity"}
+_OPENED: Final = _GZIP | {b"deflate"}
+_OFFERED: Final = _OPENED | {b"identity"}
+_CLOSED: Final = frozenset(
+    {b"br", b"zstd", b"compress", b"x-compress", b"dcb", b"dcz", b"exi", b"pack200-gzip", b"aes128gcm"}
+)
+"""The rest of IANA's registry of content codings. What is no coding, clients take as it comes."""
 _OFFER: Final = "accept-encoding"
 _WRAPPED, _BARE, _OF_GZIP = 15, -15, 31
 """How zlib is told of the three forms of deflate."""
@@ -41,14 +46,6 @@ class Opener(Protocol):
         """
 
 
-class Plain:
-    """No coding."""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the bytes as they are."""
-        yield data
-
-
 class Inflated:
     """Gzip, of several members too, or deflate, which some servers send without its wrapping."""
 
@@ -56,26 +53,38 @@ class Inflated:
         self._is_gzip = coding in _GZIP
         self._inner = zlib.decompressobj(_OF_GZIP if self._is_gzip else _WRAPPED)
         self._left = LONGEST
-        self._is_begun = False
+        self._members = 0
+        self._is_begun = self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what the next bytes say, in pieces of at most `STEP`."""
-        while data:
-            if self._inner.eof:  # clients take another member of gzip that follows, and leave anything else
-                if not self._is_gzip:
-                    return
-                self._inner = zlib.decompressobj(_OF_GZIP)
+        is_full = False
+        while (data or is_full) and not self._is_over:
             piece = self._opened(data)
+            is_full = len(piece) == STEP
             self._left -= len(piece)
             if self._left < 0:
                 raise Unreadable(f"longer than {LONGEST >> 20} MiB when it is opened")
-            yield piece
-            data = self._inner.unused_data if self._inner.eof else self._inner.unconsumed_tail
+            if piece:
+                yield piece
+            data = self._inner.unconsumed_tail
+            if self._inner.eof:
+                data, is_full = self._inner.unused_data, False
+                self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Clients take another member of gzip that follows, and leave anything else."""
+        self._members += 1
+        self._is_over = not self._is_gzip
+        self._inner = zlib.decompressobj(_OF_GZIP)
 
     def _opened(self, data: bytes) -> bytes:
         try:
             piece = self._inner.decompress(data, STEP)
         except zlib.error as error:
+            if self._members:
+                self._is_over = True
+                return b""
             if self._is_gzip or self._is_begun:
                 raise Unreadable("damaged") from error
             self._inner = zlib.decompressobj(_BARE)
@@ -85,16 +94,16 @@ class Inflated:
         return piece
 
 
-def opener_of(fields: Iterable[Field]) -> Opener:
-    """Return what opens the body of a message with these fields.
+def opener_of(fields: Iterable[Field]) -> Opener | None:
+    """Return what opens the body of a message with these fields; None where it comes as it is.
 
     Raises:
-        Unreadable: Nothing does.
+        Unreadable: Nothing opens it.
     """
-    codings = codings_of(fields)
+    codings = [coding for coding in codings_of(fields) if coding in _OPENED | _CLOSED]
     if not codings:
-        return Plain()
-    if len(codings) > 1 or codings[0] not in _READABLE:
+        return None
+    if len(codings) > 1 or codings[0] in _CLOSED:
         raise Unreadable(b", ".join(codings)[:40].decode("latin-1"))
     return Inflated(codings[0])
 
@@ -115,5 +124,8 @@ def offering_readable(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 
 def _readable(offer: bytes) -> bytes:
-    kept = [each.strip() for each in offer.split(b",") if each.partition(b";")[0].strip().lower() in _READABLE]
+    offers = [each.strip() for each in offer.split(b",")]
+    kept = [each for each in offers if each.partition(b";")[0].strip().lower() in _OFFERED]
+    if len(kept) == len(offers) or not offer:
+        return offer
     return b", ".join(kept) or b"identity"

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 import trio
 
+from gmcp_sandbox.errors import AuditError
 from gmcp_sandbox.net.framing import NO_BODY, BodyError, Decoder, Mode, decoder_for, frame, frame_end
 from gmcp_sandbox.net.head import Field, HeadError, parse_response, response_end
 from gmcp_sandbox.net.masking import Finder, Masker
@@ -85,6 +86,7 @@ class Exchange:
             BodyError: The agent's body is malformed.
             MisplacedInBody: It carries a placeholder.
             SideLost, SideIdle: One side is gone, or stands still.
+            AuditError: What came could not be recorded.
         """
         first = self._passed.head
         if self._request.framing is not NO_BODY:
@@ -131,7 +133,7 @@ class Exchange:
             try:
                 answer = await self._answer()
                 outcome.append(answer and await self._finish_sending())
-            except (Refused, SideLost, SideIdle) as fault:
+            except (Refused, SideLost, SideIdle, AuditError) as fault:
                 outcome.append(fault)
             nursery.cancel_scope.cancel()
         if isinstance(outcome[0], Exception):
@@ -186,7 +188,10 @@ class Exchange:
     async def _turn_raw(self, response: Response) -> Raw:
         if self._request.upgrade is None and self._request.method != "CONNECT":
             raise _bad_gateway("it changes to a protocol that was not asked for")
-        await self._agent.send(write_response(response, self._request, True, response.fields))
+        head = write_response(response, self._request, True, response.fields)
+        if self._page is not None:
+            await self._page.read_fields(head)
+        await self._agent.send(head)
         return Raw()
 
     async def _pass_final(self, response: Response, masker: Masker) -> bool:
@@ -209,7 +214,7 @@ class Exchange:
                 _end(body)
         trailers = _masked(_allowed_trailers(body), masker)
         if trailers and self._page is not None:
-            await self._page.read_fields(b"\n".join(field.value for field in trailers))
+            await self._page.read_fields(b"".join(b"%b: %b\n" % (field.name, field.value) for field in trailers))
         await self._agent.send(pending + frame(mode, masker.finish()) + frame_end(mode, trailers))
         return keeps and not body.rest
 

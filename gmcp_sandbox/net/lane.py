@@ -136,11 +136,14 @@ class Simple:
             return None
         answer = self._answers.whole(data, request) if data else None
         self.request = None
-        if answer is None or (self._pages is not None and self._pages.must_read(data, self._answers.is_encoded)):
+        if answer is None or self._must_be_read(answer):
             self.upstream.put_back(data)
             return Begun(request, b"")
         sent = self.agent.send_now(answer)
         return None if sent == len(answer) else Answered(answer[sent:])
+
+    def _must_be_read(self, answer: bytes) -> bool:
+        return self._pages is not None and self._pages.must_read(answer, is_encoded=self._answers.is_encoded)
 
 
 class _Guest:

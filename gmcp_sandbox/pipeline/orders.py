@@ -1,8 +1,8 @@
 """Where a text may give orders to a model that reads it: the places that are worth a look by the gate.
 
 Cheap enough for every byte that comes in from a network, and blunt. It finds words that set aside what somebody else
-has said (`disregard the above`), letters that are there and not seen, and who is spoken to (`AI agents:`) where a demand
-follows. Whether it is an order, the patterns and the gate say. Guarantees: pure, linear in the text.
+has said (`disregard the above`), words in letters that no screen shows, and who is spoken to (`AI agents:`) where a
+demand follows. Whether it is an order, the patterns and the gate say. Guarantees: pure, linear in the text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 import re2
 
 KEPT: Final = 512
-"""Bytes to keep of the last pieces of a stream: an order that a cut goes through is whole in them and the next piece."""
+"""Bytes to keep of a stream's last pieces: an order that a cut goes through is whole in them and the next piece."""
 _BEFORE, _AFTER = 80, 200
 """Bytes of a line before, and of a paragraph behind, what was found."""
 _NEXT: Final = 40
@@ -138,13 +138,16 @@ def windows_of_orders(text: bytes, known: int = 0) -> Iterator[bytes]:
             undemanding += 1
             continue
         end = _paragraph_end(text, at if demand is None else demand.end(), most)
-        if end < len(text) or known <= at:
-            is_new = end > known
-        else:
-            is_new = (end - at) // _GROWTH > (known - at) // _GROWTH
-        if is_new:
+        if _is_news(known, at, end, len(text)):
             yield text[_line_start(text, found.start()) : end]
         at = _next(text, at, end)
+
+
+def _is_news(known: int, at: int, end: int, length: int) -> bool:
+    """Say whether enough of a window was not looked at: what comes byte by byte is asked about a few times."""
+    if end < length or known <= at:
+        return end > known
+    return (end - at) // _GROWTH > (known - at) // _GROWTH
 
 
 def _seen(text: bytes) -> bytes:

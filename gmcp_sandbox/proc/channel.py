@@ -57,12 +57,14 @@ class Channel:
         room = socket.CMSG_LEN(MAX_DESCRIPTORS * fds.itemsize)
         try:
             # Not socket.recv_fds: it drops its flags, and descriptors would be inherited by programs.
-            data, ancillary, _, _ = self._sock.recvmsg(MAX_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, flags, _ = self._sock.recvmsg(MAX_BYTES, room, socket.MSG_CMSG_CLOEXEC)
         except ConnectionError:
             return None
         for level, kind, body in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
+        if flags & socket.MSG_TRUNC:
+            raise ConnectionError(f"a message is longer than {MAX_BYTES} bytes")
         return (json.loads(data), list(fds)) if data else None
 
     def expect(self, kind: str) -> tuple[dict[str, Any], list[int]]:
