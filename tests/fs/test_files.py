@@ -266,15 +266,48 @@ async def test_a_file_with_orders_taints_before_it_says_them(begin: Begin, ws: P
     assert len(reader.asked) == 1, "the taint only grows"
 
 
-@pytest.mark.parametrize("cut", range(1, len(ORDER), 5))
-async def test_an_order_that_is_written_in_two_pieces_is_read_as_a_whole(begin: Begin, ws: Path, cut: int) -> None:
+@pytest.mark.trick("an order written in tiny pieces", stops="a write is read with what stands around it")
+@pytest.mark.parametrize("size", [1, 2, 8, 20, 49])
+async def test_an_order_that_is_written_in_pieces_is_read_as_a_whole(begin: Begin, ws: Path, size: int) -> None:
     (ws / "f").write_bytes(b"")
     reader = Reader(ws / "f")
     reader.state.hears_hosts = True
     agent = begin(arrivals=reader.arrivals)
     number = await agent.open("/ws/f", os.O_WRONLY)
-    await agent.core.files.write(number, 0, ORDER[:cut])
-    await agent.core.files.write(number, cut, ORDER[cut:])
+    for at in range(0, len(ORDER), size):
+        await agent.core.files.write(number, at, ORDER[at : at + size])
+    assert UNTRUSTED_INSTRUCTIONS in reader.state.taint
+    assert len(reader.asked) <= len(ORDER) // 16 + 1, "a place is asked about a few times, not for every byte"
+
+
+@pytest.mark.trick("an order written through several handles, or backwards", stops="the file itself is read around it")
+@pytest.mark.parametrize("is_backwards", [False, True])
+@pytest.mark.parametrize("flags", [os.O_WRONLY, os.O_WRONLY | os.O_APPEND, os.O_RDWR])
+async def test_an_order_that_several_handles_write_is_read_as_a_whole(
+    begin: Begin, ws: Path, flags: int, is_backwards: bool
+) -> None:
+    (ws / "f").write_bytes(bytes(len(ORDER)) if is_backwards else b"")
+    reader = Reader(ws / "f")
+    reader.state.hears_hosts = True
+    agent = begin(arrivals=reader.arrivals)
+    places = range(0, len(ORDER), 16)
+    for at in reversed(places) if is_backwards else places:
+        number = await agent.open("/ws/f", flags & ~os.O_APPEND if is_backwards else flags)
+        await agent.core.files.write(number, at, ORDER[at : at + 16])
+        agent.core.files.release(number)
+    assert (ws / "f").read_bytes() == ORDER
+    assert UNTRUSTED_INSTRUCTIONS in reader.state.taint
+
+
+async def test_what_another_handle_wrote_over_is_not_taken_for_what_stands_there(begin: Begin, ws: Path) -> None:
+    (ws / "f").write_bytes(b"")
+    reader = Reader(ws / "f")
+    reader.state.hears_hosts = True
+    agent = begin(arrivals=reader.arrivals)
+    first, second = await agent.open("/ws/f", os.O_WRONLY), await agent.open("/ws/f", os.O_WRONLY)
+    await agent.core.files.write(first, 0, b"x" * 30)
+    await agent.core.files.write(second, 0, ORDER[:30])
+    await agent.core.files.write(first, 30, ORDER[30:])
     assert UNTRUSTED_INSTRUCTIONS in reader.state.taint
 
 

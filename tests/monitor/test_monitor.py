@@ -303,6 +303,14 @@ def test_what_nobody_can_read_taints_and_is_recorded():
     ]
 
 
+def test_the_name_of_where_orders_came_from_is_bounded():
+    monitor, paper = session()
+    monitor.distrust("web page http://example.com" + "/" * 65536, "unread: br", 9)
+    assert len(monitor.first_orders) == len(paper.events[0][1]["source"]) == 256
+    monitor.distrust("web page http://example.net/", "unread: br", 9)
+    assert monitor.first_orders.startswith("web page http://example.com/")
+
+
 def test_distrust_that_cannot_be_recorded_ends_the_session():
     monitor, paper = session()
     paper.fault = OSError(28, "full")

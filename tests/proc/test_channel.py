@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from gmcp_sandbox.proc.channel import Channel
+from gmcp_sandbox.proc.channel import MAX_BYTES, Channel
 
 
 def test_a_message_arrives_whole_with_its_descriptors():
@@ -56,5 +56,14 @@ def test_descriptors_that_arrive_are_not_inherited_by_programs():
     assert not os.get_inheritable(fds[0])
     for fd in (read_end, write_end, *fds):
         os.close(fd)
+    ours.close()
+    theirs.close()
+
+
+def test_a_message_that_is_too_long_is_an_error_and_no_half_of_it_is_taken():
+    ours, theirs = Channel.pair()
+    ours.send("final", text="x" * MAX_BYTES)
+    with pytest.raises(ConnectionError, match="longer than"):
+        theirs.receive()
     ours.close()
     theirs.close()
