@@ -46,7 +46,7 @@ _OF_A_KIND = (
 )
 _NAMED = r"(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)"
 _ADDRESSED = _any(
-    rf"(?:^|[^\w-]|_|{_ESCAPED})(?:{_OF_A_KIND}|{_NAMED})[*_]*\s?(?:[:,!]|—| -)",
+    rf"(?:^|[^\w-]|_|{_ESCAPED})(?:{_OF_A_KIND}|{_NAMED})[*_]*(?:\s?(?:[:,]|—| -)|![^=])",
     rf"(?:^|[\n#>*_])\s?(?:{_OF_A_KIND}|{_NAMED})[*_#\s]*\n",
     rf"\b{_OF_A_KIND}(?: who| that|)"
     r" (?:must|should|shall|may|needs?|(?:has|have) to|(?:is|are) required|please|reads?|reading|visiting|processing"
