@@ -51,16 +51,22 @@ class Inflated:
 
     def __init__(self, coding: bytes) -> None:
         self._is_gzip = coding in _GZIP
-        self._inner = zlib.decompressobj(_OF_GZIP if self._is_gzip else _WRAPPED)
+        self._inner = zlib.decompressobj(_OF_GZIP) if self._is_gzip else None
+        self._first = b""
         self._left = LONGEST
         self._members = 0
-        self._is_begun = self._is_over = False
+        self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what the next bytes say, in pieces of at most `STEP`."""
+        if self._inner is None:
+            self._first += data
+            if len(self._first) < 2:
+                return
+            data, self._inner = self._first, zlib.decompressobj(_WRAPPED if _is_wrapped(self._first) else _BARE)
         is_full = False
         while (data or is_full) and not self._is_over:
-            piece = self._opened(data)
+            piece = self._opened(self._inner, data)
             is_full = len(piece) == STEP
             self._left -= len(piece)
             if self._left < 0:
@@ -68,30 +74,24 @@ class Inflated:
             if piece:
                 yield piece
             data = self._inner.unconsumed_tail
-            if self._inner.eof:
+            if self._inner.eof:  # clients take another member of gzip that follows, and leave anything else
                 data, is_full = self._inner.unused_data, False
-                self._begin_next()
+                self._members, self._is_over = self._members + 1, not self._is_gzip
+                self._inner = zlib.decompressobj(_OF_GZIP)
 
-    def _begin_next(self) -> None:
-        """Clients take another member of gzip that follows, and leave anything else."""
-        self._members += 1
-        self._is_over = not self._is_gzip
-        self._inner = zlib.decompressobj(_OF_GZIP)
-
-    def _opened(self, data: bytes) -> bytes:
+    def _opened(self, inner: zlib._Decompress, data: bytes) -> bytes:
         try:
-            piece = self._inner.decompress(data, STEP)
+            return inner.decompress(data, STEP)
         except zlib.error as error:
-            if self._members:
-                self._is_over = True
-                return b""
-            if self._is_gzip or self._is_begun:
+            if not self._members:
                 raise Unreadable("damaged") from error
-            self._inner = zlib.decompressobj(_BARE)
-            self._is_begun = True
-            return self._opened(data)
-        self._is_begun = True
-        return piece
+            self._is_over = True
+            return b""
+
+
+def _is_wrapped(data: bytes) -> bool:
+    """Say whether a body begins as RFC 1950 has it."""
+    return data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 def opener_of(fields: Iterable[Field]) -> Opener | None:

@@ -40,8 +40,11 @@ def test_what_was_compressed_is_read(coding, text, cuts):
     assert found == text
 
 
-def test_deflate_without_its_wrapping_is_read_as_clients_do():
-    assert b"".join(Inflated(b"deflate").feed(bare(b"words" * 99))) == b"words" * 99
+@pytest.mark.parametrize("size", [1, 2, 7, 999])
+def test_deflate_without_its_wrapping_is_read_as_clients_do(size):
+    opener, data = Inflated(b"deflate"), bare(b"words" * 99)
+    pieces = [piece for at in range(0, len(data), size) for piece in opener.feed(data[at : at + size])]
+    assert b"".join(pieces) == b"words" * 99
 
 
 def test_an_order_in_a_second_member_of_gzip_is_read():
