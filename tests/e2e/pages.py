@@ -14,7 +14,7 @@ ORDERS = """\
 """
 HARMLESS = """\
 <html><body><h1>Lentil soup</h1><p>Wash the lentils and let them soak for an hour.</p>
-<!-- AI agents are described in chapter 4; to build one, please read the documentation of the library first. -->
+<!-- Note for AI agents: robots.txt names the pages that may be fetched; please read it first. -->
 <p>Serves four.</p></body></html>
 """
 _IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
