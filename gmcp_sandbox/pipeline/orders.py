@@ -97,17 +97,13 @@ _OTHER_LETTERS = rb"(?:\xf3\xa0[\x80\x81][\x80-\xbf]){8}|(?:\xef\xbc[\xa1-\xba]|
 
 @functools.cache
 def _first() -> Any:
-    return _compiled(b"(%b)|%b" % (b"|".join((_SET_ASIDE, _SET_ASIDE_ELSEWHERE, _OTHER_LETTERS)), _ADDRESSED))
+    alone = b"|".join((_SET_ASIDE, _SET_ASIDE_ELSEWHERE, _OTHER_LETTERS))
+    return _compiled(b"(%b)|([a-z](?:%b)+[a-z])|%b" % (alone, b"|".join(_UNSEEN), _ADDRESSED))
 
 
 @functools.cache
 def _demands() -> Any:
     return _compiled(_DEMANDS)
-
-
-@functools.cache
-def _unseen() -> Any:
-    return _compiled(b"[a-z](?:%b)+[a-z]" % b"|".join(_UNSEEN))
 
 
 def _compiled(expression: bytes) -> Any:
@@ -120,17 +116,20 @@ def _compiled(expression: bytes) -> Any:
 
 
 def windows_of_orders(text: bytes, known: int = 0) -> Iterator[bytes]:
-    """Yield what stands around each place, in order, without what is unseen.
+    """Yield what stands around each place, in order; what is unseen within words is left out from its first place on.
 
     Args:
         known: Bytes at the beginning that were looked at before; what lies among them alone is left out, and a place
             that the end of the text cut and that has grown by less than `_GROWTH` bytes since.
     """
-    known = len(_seen(text[:known]))
-    text = _seen(text)
     first, demands = _first(), _demands()
     at = undemanding = 0
     while (found := first.search(text, at)) is not None:
+        if found.start(2) >= 0:
+            start = found.start()
+            known = start + len(_seen(text[start:known])) if known > start else known
+            text = text[:start] + _seen(text[start:])
+            continue
         at = found.end()
         most = min(len(text), at + _AFTER)
         demand = demands.search(text, at, most)
@@ -151,8 +150,6 @@ def _is_news(known: int, at: int, end: int, length: int) -> bool:
 
 
 def _seen(text: bytes) -> bytes:
-    if text.isascii() or _unseen().search(text) is None:  # much faster than to replace each, and mostly true
-        return text
     for each in _UNSEEN:
         text = text.replace(each, b"")
     return text

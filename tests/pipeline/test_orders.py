@@ -107,7 +107,7 @@ def test_whatever_it_is_given_it_yields_short_parts_of_it(parts, known):
     bare = text.replace(b"\xc2\xad", b"")
     for window in windows(text, known):
         assert window
-        assert window in text or window in bare
+        assert window.replace(b"\xc2\xad", b"") in bare
         assert len(window) <= KEPT
 
 
