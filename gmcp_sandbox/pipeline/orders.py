@@ -29,9 +29,10 @@ _UNSEEN = (b"\xc2\xad", b"\xe2\x80\x8b", b"\xe2\x80\x8c", b"\xe2\x80\x8d", b"\xe
 
 _ESCAPED = r"\\[nrt\"]|\\u00[0-9a-f]{2}"
 """How JSON spells ends of lines, quotes and brackets: letters stand before a word that are none of it."""
-_GAP = rf"(?:[\s*_#/>|\"'\xc2\xa0]|{_ESCAPED}|&nbsp;|</?[a-z][^<>]{{0,20}}>)+"
+_GAP = rf"(?:[\s*#/>|\"'\xc2\xa0]|{_ESCAPED}|&nbsp;|</?[a-z][^<>]{{0,20}}>)+"
 """Between two words: blanks, ends of lines, marks of comments and of emphasis, short tags."""
-_EDGE = rf"(?:\b|_|{_ESCAPED})"
+_EDGE = rf"(?:\b|\W_|_\W|{_ESCAPED})"
+"""Of a word: an underscore is a part of it in names, and none in emphasis."""
 
 
 def _any(*expressions: str) -> bytes:
@@ -39,23 +40,29 @@ def _any(*expressions: str) -> bytes:
     return "|".join(expressions).replace(" ", _GAP).replace(r"\b", _EDGE).encode("utf-8")
 
 
-_KIND = r"(?:ai|llm|language|chat|coding|automated|autonomous|loyal)"
+_KIND = (
+    r"(?:ai|llm|language|chat|coding|automated|automatic|autonomous|intelligent|virtual|generative|screening|shopping"
+    r"|mail|support|browsing|research)"
+)
 _OF_A_KIND = (
     rf"{_KIND}(?: |[,:-])(?:\w+ )?"
-    r"(?:assistant|agent|model|bot|llm|reviewer|summari[sz]er|crawler|contributor|scraper|reader)s?"
+    r"(?:assistant|agent|model|bot|llm|reviewer|summari[sz]er|crawler|contributor|scraper|reader|tool|client|system)s?"
 )
 _NAMED = r"(?:assistants?|agents?|llms?|ai|@?bot|claude|copilot|chatgpt|gemini|codex)"
+_AFTER_NAME = r"[*_]*(?:\s?(?:[:,]|—| -)|![^=])"
+_READS = r"(?:reads?|reading|visiting|processing|summari[sz]ing|screening|triaging|fetching|parsing|crawling)"
 _ADDRESSED = _any(
-    rf"(?:^|[^\w-]|_|{_ESCAPED})(?:{_OF_A_KIND}|{_NAMED})[*_]*(?:\s?(?:[:,]|—| -)|![^=])",
+    rf"(?:^|[^\w-]|\W_|{_ESCAPED})(?:{_OF_A_KIND}|{_NAMED}){_AFTER_NAME}",
     rf"(?:^|[\n#>*_])\s?(?:{_OF_A_KIND}|{_NAMED})[*_#\s]*\n",
-    rf"\b{_OF_A_KIND}(?: who| that|)"
-    r" (?:must|should|shall|may|needs?|(?:has|have) to|(?:is|are) required|please|reads?|reading|visiting|processing"
-    r"|agrees?)\b",
-    rf"\b{_NAMED} (?:must|should|(?:has|have) to|reading|reads|visiting|agrees?)\b",
+    rf"\b{_OF_A_KIND}(?: who| that| is|)"
+    rf" (?:must|should|shall|may|needs?|(?:has|have) to|(?:is|are) required|please|agrees?|{_READS})\b",
+    rf"\b{_NAMED} (?:must|should|(?:has|have) to|agrees?|is {_READS}|{_READS})\b",
     rf"\b(?:dear|hey|hi|hello|attention|to all|to any|to the|you are an?|if an?|makes?) (?:{_OF_A_KIND}|{_NAMED})\b",
     rf"\b(?:note|message|notice|hint|instructions?|reminder) (?:for|to) (?:all |any |the |every )?"
     rf"(?:{_OF_A_KIND}|{_NAMED}|models?)\b",
-    r"\bx-agent\b|\bllm instruction",
+    r"\b(?:ai|llm|agent) (?:tooling|instructions?|notice|note|directives?|hints?)\b|\bx-agent\b",
+    rf"\b(?:who|which|what)ever (?:\w+ )?(?:is )?{_READS} this\b|\bthe one {_READS}\b|\bif you are such\b",
+    r"\n(?:user|assistant|human|system)\s?: ",
 )
 """Whom an order may be meant for; in ordinary texts often nobody."""
 
@@ -63,7 +70,7 @@ _DEMANDS = _any(
     r"\b(?:must|should|shall|do not|don't|never|always|immediately|now|please|required?|agree|first|next|before)\b",
     r"\b(?:without|instead|silently|nobody|ignore|disregard|forget|run|execute|send|forward|post|upload|call|include)\b",
     r"\b(?:append|add|delete|remove|change|update|push|skip|approve|export|reveal|apply|paste|rank|transfer|stop)\b",
-    r"\b(?:share|tell|recommend|open|click|use)\b",
+    r"\b(?:share|tell|recommend|open|click|use|say|state|copy|put|grab|fetch|report|mark|set|list|read|write|commit)\b",
 )
 
 _EACH = r"(?: (?:all|any|every|each|the|your|my|of|these|those|this)){0,8}"
@@ -71,25 +78,37 @@ _WORD = (
     r"(?:previous|prior|above|earlier|preceding|user|system|instructions?|rules?|everything|page|criteria|guidelines"
     r"|confirmation)"
 )
+_NOT = r"\b(?:do not|don't|never)"
 _SET_ASIDE = _any(
     rf"\b(?:ignore|disregard|forget|override|bypass)s?{_EACH} {_WORD}\b",
     r"\bsystem prompt|\bsystem (?:override|note|message)\b|\byou are now\b|\bfrom now on,? you\b",
     r"\bnew (?:system )?(?:instructions?|task|policy)(?: for\b| from\b|:)",
     r"\b(?:in|begin|enter|enable|activate) (?:admin|developer|maintenance|god) mode\b",
     r"<\|im_|\"role\\?\": ?\\?\"system|<(?:important|instructions?|system)>|###\s(?:instruction|system)|\[system\]",
-    r"\bend of user input|\bdo what it says\b|\bwithout (?:asking|telling|informing|notifying) (?:the|your|any)\b",
-    r"\b(?:do not|don't|never) (?:tell|mention|inform|show|reveal|ask)(?: (?:this|it) to)?(?: the)? (?:user|operator)",
+    r"\bend of (?:user input|document|prompt|instructions)\b|\bdo what it says\b|\b(?:operator|admin) override\b",
+    r"\bwithout (?:asking|telling|informing|notifying|mentioning)(?: it| this)?(?: to)?"
+    r" (?:the|your|any|for confirmation)",
+    rf"{_NOT} (?:tell|inform|ask|alert|notify|warn)(?: the| your| any)? (?:user|operator|human|anybody|anyone)",
+    rf"{_NOT} (?:mention|reveal|show|describe|report|list|flag|bring)(?: \w+){{0,3}}"
+    r" (?:user|operator|answer|summary|note|up)",
+    rf"{_NOT} (?:mention|reveal|describe|report|flag) (?:it|this|them|that)\b",
+    r"\bkeep (?:this|it)(?: \w+)? (?:secret|quiet)\b|\bno need to (?:tell|mention|inform|bring|ask)\b",
+    r"\bskip (?:the |any |all )?confirmations?\b|\bas if nothing had happened",
     r"\bthe user (?:has |had )?(?:now |already |just )?(?:approved|consented|authori[sz]ed|agreed|confirmed|asked you)",
     r"\bthe user (?:now |really )?wants you|\bask the user nothing\b|\byour (?:operator|creator)\b",
     r"\b(?:your|the) (?:real|true|actual) (?:instruction|job|task|goal)|\bi authori[sz]e you\b",
+    r"\bwhat(?:ever)? you were (?:asked|told|doing)\b|\bfrom here on,? (?:answer|you|respond)\b",
     r"\btool is available, always\b|\bbefore (?:using|calling) this tool\b|\b(?:use|call) (?:the|your) \w+ tool\b",
 )
 """What sets aside the word of somebody else, or speaks for them."""
 _SET_ASIDE_ELSEWHERE = _any(
     r"\bignoriere? |\bignorez |\bignora |\bignore (?:toutes|as) |\bvergiss |\boublie |\bolvida |\besqueça ",
     r"\bdimentica |\bzignoruj|\bnegeer |\babaikan |\bglöm |\byok say|\bbỏ qua |\bsystemnachricht",
-    r"\bki-(?:assistent|agent|modell)|\basistente:|\bne rien dire\b|\bl'agent :",
-    r"忽略|无视|無視|忘记|系统提示|アシスタント|무시|تجاهل|अनदेख|[Ии]гнорир|[Аа]ссистент",
+    r"\b(?:ki|ia|ai)-(?:assistent|agent|modell|tool)|\bohne (?:nachzufragen|rückfrage)",
+    r"\b(?:agent|assistant|outil|agente|asistente) (?:ia|automatique|automático)\b|\bmodelo que (?:lees|procesas)",
+    r"\basistente:|\bne rien dire\b|\bl'agent :|\bmodèle qui",
+    r"忽略|无视|無視|忘记|系统提示|智能助手|人工智能助手|不要告诉|アシスタント|무시|تجاهل|अनदेख",
+    r"[Ии]гнорир|[Аа]ссистент|[Нн]ейросет|[Яя]зыков(?:ая|ой) модел",
 )
 _OTHER_LETTERS = rb"(?:\xf3\xa0[\x80\x81][\x80-\xbf]){8}|(?:\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]){6}"
 """A word in the block of tags, which no screen shows, or in full width. Flags have shorter ones."""

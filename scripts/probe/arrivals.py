@@ -15,6 +15,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gmcp_sandbox.monitor.arrivals import Source
 from gmcp_sandbox.pipeline.incoming import flagged
 from gmcp_sandbox.pipeline.orders import KEPT, windows_of_orders
 from gmcp_sandbox.pipeline.scan import Scanner
@@ -52,7 +53,8 @@ class Judge:
         if flagged(self._scanner, window) is not None:
             return True
         answers = self._model.answer(list(incoming_lines(window.decode("utf-8", "replace"), source)))
-        return max(self._scoring.score(answer, INCOMING) for answer in answers) >= self._scoring.excerpt_at
+        hit_at = self._scoring.excerpt_at if source == Source.FILE else self._scoring.incoming_at
+        return max(self._scoring.score(answer, INCOMING) for answer in answers) >= hit_at
 
 
 def of_rows(judge: Judge, path: Path, *, lists: bool) -> Iterator[str]:

@@ -223,9 +223,13 @@ def test_a_real_agent_waits_for_the_answer_and_gets_it(
     session = served("-p", profile, "--", "/bin/sh", "-c", "echo ready; rm yes.txt; rm no.txt; exit $?")
     session.until(b"ready")
     (directory,) = StateDir.open(place.environ).sessions()
+    answered = set()
     with Client(str(directory.path), timeout=30) as client:
         for questions in client.watch():
             for question in questions:
+                if question["id"] in answered:
+                    continue  # what was open when the list was sent need not be any more
+                answered.add(question["id"])
                 words = [] if question["object"].endswith("/yes.txt") else ["--deny"]
                 approve(directory.id, str(question["id"]), *words)
     assert session.final()["code"] == 1

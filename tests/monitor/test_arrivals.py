@@ -41,7 +41,13 @@ def state():
 async def test_a_name_that_the_writer_chose_stands_in_the_record_alone(state):
     reader = Reader(state)
     await Arrivals(reader, state).look(HARMLESS, 0, Source.PAGE, "http://example.com/a")
-    assert reader.asked == [(HARMLESS.decode().strip(), "web page", "http://example.com/a", True)]
+    assert reader.asked == [(HARMLESS.decode().strip(), "web page", "http://example.com/a", False)]
+
+
+async def test_a_file_has_to_be_the_surer_a_hit(state):
+    reader = Reader(state)
+    await Arrivals(reader, state).look(HARMLESS, 0, Source.FILE, "/w/README")
+    assert reader.asked == [(HARMLESS.decode().strip(), "file", "/w/README", True)]
 
 
 async def test_nothing_is_asked_about_after_a_hit(state):
